@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+// The frequency of the TSC, by the first source that knows it. First vCPU.
+#include "guests/kit/time.hpp"
+
+#include "guests/kit/kvm_clock.hpp"
+#include "guests/kit/pit.hpp"
+
+namespace kit {
+namespace {
+
+constexpr u32 kHypervisorLeaf = 0x40000000;
+constexpr u32 kHypervisorPresent = u32{1} << 31;  // leaf 1, ecx
+constexpr u32 kTimingLeaf = 0x40000010;           // eax: TSC kHz
+
+// Where nothing tells, time bounds are still wanted: wrong by a small factor, but bounds.
+constexpr u64 kGuessKhz = 2'500'000;
+
+u64 khz = 0;
+
+u64 find_khz() {
+  if ((cpuid(1).ecx & kHypervisorPresent) != 0) {
+    const u32 last = cpuid(kHypervisorLeaf).eax;
+    if (last >= kTimingLeaf && last <= kHypervisorLeaf + 0xFFFF) {
+      if (const u32 told = cpuid(kTimingLeaf).eax; told != 0) return told;
+    }
+    if (const volatile kvm_clock::Page* page = kvm_clock::enable(); page != nullptr) {
+      if (const u64 implied = kvm_clock::tsc_khz(*page); implied != 0) return implied;
+    }
+  }
+  constexpr u16 k10Ms = pit::kHz / 100;
+  if (const u64 ticks = pit::tsc_ticks_of(k10Ms); ticks != 0) {
+    return ticks * pit::kHz / k10Ms / 1000;
+  }
+  return kGuessKhz;
+}
+
+}  // namespace
+
+u64 tsc_khz() {
+  if (khz == 0) khz = find_khz();
+  return khz;
+}
+
+void set_tsc_khz(u64 told) {
+  khz = told;
+}
+
+u64 tsc_to_ns(u64 ticks) {
+  return multiply_divide(ticks, 1'000'000, tsc_khz());
+}
+
+}  // namespace kit
