@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+// Hardware-reduced ACPI tables for a machine: RSDP, XSDT, FADT, MADT, DSDT.
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+#include "core/types.hpp"
+
+namespace mote::arch {
+
+struct AcpiOptions {
+  u32 vcpu_count = 1;
+  bool legacy = true;  ///< the machine has PICs and a CMOS clock
+};
+
+/// The tables as one block for GPA `base`, RSDP first [ACPI-6.5 5.2]. Pure.
+std::vector<std::byte> build_acpi(Gpa base, const AcpiOptions& options);
+
+}  // namespace mote::arch
