@@ -49,13 +49,20 @@ BootInfo from_boot_params(u64 boot_params) {
   return info;
 }
 
+BootInfo given;
+
 extern "C" [[noreturn]] void kit_entry(u64 address, BootProtocol protocol) {
   out8(kBootClock, kMarkMain);
-  guest_main(protocol == BootProtocol::kPvh ? from_start_info(address) : from_boot_params(address));
+  given = protocol == BootProtocol::kPvh ? from_start_info(address) : from_boot_params(address);
+  guest_main(given);
   power_off();
 }
 
 }  // namespace
+
+const BootInfo& boot_info() {
+  return given;
+}
 
 MemoryRange MemoryMap::operator[](u32 index) const {
   const u64 entry = address + u64{index} * stride;

@@ -40,6 +40,9 @@ struct BootInfo {
   u64 initrd_size = 0;
 };
 
+/// What the first vCPU was given.
+const BootInfo& boot_info();
+
 /// The guest. When it returns, the guest powers off.
 void guest_main(const BootInfo& info);
 

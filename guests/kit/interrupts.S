@@ -6,7 +6,7 @@
 .set kStubSize, 16
 .set kCode64, 0x08
 .set kGate, 0x8E             // present, interrupt gate
-.set kUserGate, 0xEE         // the same, open to INT from ring 3
+.set kUserGate, 0xEE         // the same, open to INT3 from ring 3
 
 .section .isr, "ax"
 .globl isr_stubs
@@ -68,7 +68,7 @@ idt:
   .set vector, 0
   .rept 256
   .word (vector * kStubSize) & 0xFFFF, kCode64
-  .if vector == 3 || vector == 0x80
+  .if vector == 3
   .word kUserGate << 8
   .else
   .word kGate << 8

@@ -27,18 +27,19 @@ u16 read_count(u8 channel) {
   return static_cast<u16>(low | in8(data_port(channel)) << 8);
 }
 
-u64 tsc_ticks_of(u16 count) {
-  // The gate open, the speaker off; writing the second byte of the count starts it.
-  out8(kControl, kGate2);
-  start(2, 0, count);
+u64 measure_tsc_khz() {
+  // Mode 0 counts down once; its first and last ticks are left out.
+  constexpr u8 kInterruptOnTerminalCount = 0;
+  constexpr u16 kTicks = kHz / 200;
+  start(0, kInterruptOnTerminalCount, 0xFFFF);
+  const u16 first = read_count(0);
   const u64 begin = rdtsc();
-  // Unclaimed ports read all ones, which must not pass for an output that went high.
-  if ((in8(kControl) & kOut2) != 0) return 0;
   while (true) {
-    const bool is_high = (in8(kControl) & kOut2) != 0;
-    const u64 ticks = rdtsc() - begin;
-    if (is_high) return ticks;
-    if (ticks > kGiveUpTicks) return 0;
+    const u16 count = read_count(0);
+    const u64 end = rdtsc();
+    const u16 passed = static_cast<u16>(first - count);
+    if (passed >= kTicks) return multiply_divide(end - begin, kHz, passed) / 1000;
+    if (end - begin > kGiveUpTicks) return 0;
   }
 }
 

@@ -33,8 +33,8 @@ void start(u8 channel, u8 mode, u16 count);
 /// Latches and reads a channel's counter.
 u16 read_count(u8 channel);
 
-/// TSC ticks that pass while channel 2 counts `count` down once in mode 0; 0 when its output stays
-/// low for 100 million ticks: no PIT there.
-u64 tsc_ticks_of(u16 count);
+/// TSC frequency in kHz by some milliseconds of channel 0, whose IRQ has to be masked; 0 when its
+/// counter does not move: no PIT there.
+u64 measure_tsc_khz();
 
 }  // namespace kit::pit

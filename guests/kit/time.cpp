@@ -2,6 +2,8 @@
 // The frequency of the TSC, by the first source that knows it. First vCPU.
 #include "guests/kit/time.hpp"
 
+#include "guests/kit/boot_info.hpp"
+#include "guests/kit/command_line.hpp"
 #include "guests/kit/kvm_clock.hpp"
 #include "guests/kit/pit.hpp"
 
@@ -18,6 +20,7 @@ constexpr u64 kGuessKhz = 2'500'000;
 u64 khz = 0;
 
 u64 find_khz() {
+  if (const u64 told = find_number(boot_info().command_line, "tsc_khz", 0); told != 0) return told;
   if ((cpuid(1).ecx & kHypervisorPresent) != 0) {
     const u32 last = cpuid(kHypervisorLeaf).eax;
     if (last >= kTimingLeaf && last <= kHypervisorLeaf + 0xFFFF) {
@@ -27,10 +30,7 @@ u64 find_khz() {
       if (const u64 implied = kvm_clock::tsc_khz(*page); implied != 0) return implied;
     }
   }
-  constexpr u16 k10Ms = pit::kHz / 100;
-  if (const u64 ticks = pit::tsc_ticks_of(k10Ms); ticks != 0) {
-    return ticks * pit::kHz / k10Ms / 1000;
-  }
+  if (const u64 measured = pit::measure_tsc_khz(); measured != 0) return measured;
   return kGuessKhz;
 }
 
@@ -39,10 +39,6 @@ u64 find_khz() {
 u64 tsc_khz() {
   if (khz == 0) khz = find_khz();
   return khz;
-}
-
-void set_tsc_khz(u64 told) {
-  khz = told;
 }
 
 u64 tsc_to_ns(u64 ticks) {

@@ -8,11 +8,8 @@
 namespace kit {
 
 /// TSC frequency in kHz, found once: `tsc_khz=` on the command line, CPUID leaf 0x40000010,
-/// kvm-clock's scale, else 10 ms of PIT channel 2.
+/// kvm-clock's scale, else 5 ms of the PIT.
 u64 tsc_khz();
-
-/// Takes the value of `tsc_khz=` before the frequency is asked for.
-void set_tsc_khz(u64 khz);
 
 u64 tsc_to_ns(u64 ticks);
 
