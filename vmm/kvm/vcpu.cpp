@@ -5,8 +5,8 @@
 #include <atomic>
 
 #include "core/text.hpp"
-#include "vmm/kvm/flex_table.hpp"
 #include "vmm/kvm/ioctl.hpp"
+#include "vmm/kvm/table.hpp"
 
 namespace mote::kvm {
 namespace {
@@ -33,34 +33,35 @@ kvm_segment to_kvm(const arch::Segment& segment) {
   return result;
 }
 
-std::string hex_bytes(std::span<const u8> bytes) {
+/// The code at `rip` in hexadecimal, through the guest's own page tables; empty when it is not in
+/// RAM.
+std::string instruction_bytes(const UniqueFd& vcpu, u64 rip, const GuestMemory& memory) {
+  constexpr std::size_t kLongestInstruction = 15;
+  kvm_translation translation{};
+  translation.linear_address = rip;
+  if (::ioctl(vcpu.get(), KVM_TRANSLATE, &translation) != 0 || translation.valid == 0) return {};
   std::string text;
-  for (const u8 byte : bytes) text += format("%s%02x", text.empty() ? "" : " ", byte);
+  for (u64 i = 0; i < kLongestInstruction; ++i) {
+    const auto gpa = Gpa(translation.physical_address).checked_add(i);
+    u8 byte = 0;
+    if (!gpa || !memory.load(*gpa, byte)) break;
+    text += format("%s%02x", text.empty() ? "" : " ", byte);
+  }
   return text;
 }
 
-/// The code at `rip`, through the guest's own page tables, as far as it can be read without the
-/// guest's memory at hand: KVM hands it over with emulation failures only.
 struct InternalError {
   std::string what;
   std::string cause;
 };
 
-InternalError explain_internal_error(const kvm_run& run) {
-  switch (run.internal.suberror) {
-    case KVM_INTERNAL_ERROR_EMULATION: {
-      std::string bytes;
-      const auto& failure = run.emulation_failure;
-      if (run.internal.ndata >= 1 &&
-          (failure.flags & KVM_INTERNAL_ERROR_EMULATION_FLAG_INSTRUCTION_BYTES) != 0) {
-        const u32 size = std::min<u32>(failure.insn_size, sizeof(failure.insn_bytes));
-        bytes = ", instruction bytes " + hex_bytes({failure.insn_bytes, size});
-      }
+InternalError explain_internal_error(u32 suberror) {
+  switch (suberror) {
+    case KVM_INTERNAL_ERROR_EMULATION:
       return {
-          "KVM could not emulate an instruction" + bytes,
+          "KVM could not emulate an instruction",
           "the guest runs code from where there is no RAM, or this host runs guest ring 0 in an "
           "emulator that lacks the instruction ('mote doctor' tells)"};
-    }
     case KVM_INTERNAL_ERROR_SIMUL_EX:
       return {"two exceptions at once", "the guest's exception tables are broken"};
     case KVM_INTERNAL_ERROR_DELIVERY_EV:
@@ -69,7 +70,7 @@ InternalError explain_internal_error(const kvm_run& run) {
     case KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON:
       return {"an exit that KVM does not know", "a newer processor than the host's KVM supports"};
     default:
-      return {format("internal error %u", run.internal.suberror), "a defect of the host's KVM"};
+      return {format("internal error %u", suberror), "a defect of the host's KVM"};
   }
 }
 
@@ -87,29 +88,29 @@ u32 Vcpu::tsc_khz() const {
 }
 
 Result<void> Vcpu::set_cpuid(std::span<const arch::CpuidEntry> entries) {
-  FlexTable<kvm_cpuid2, kvm_cpuid_entry2, 256> table;
+  Table<kvm_cpuid_entry2, 256> table;
   const std::size_t count = std::min(entries.size(), table.kCapacity);
-  table->nent = static_cast<u32>(count);
+  table.count = static_cast<u32>(count);
   for (std::size_t i = 0; i < count; ++i) {
     const arch::CpuidEntry& e = entries[i];
     const u32 flags = e.has_index ? u32{KVM_CPUID_FLAG_SIGNIFCANT_INDEX} : 0;
-    table[i] = {e.function, e.index, flags, e.eax, e.ebx, e.ecx, e.edx, {}};
+    table.entries[i] = {e.function, e.index, flags, e.eax, e.ebx, e.ecx, e.edx, {}};
   }
-  TRY(kvm_ioctl(fd_, KVM_REQUEST(KVM_SET_CPUID2), table.get()));
+  TRY(kvm_ioctl(fd_, KVM_TABLE_REQUEST(KVM_SET_CPUID2), &table));
   return {};
 }
 
 Result<void> Vcpu::set_boot_msrs() {
-  FlexTable<kvm_msrs, kvm_msr_entry, 2> table;
-  table->nmsrs = 2;
-  table[0] = {kMsrMiscEnable, 0, kMiscEnable};
-  table[1] = {kMsrMtrrDefaultType, 0, kMtrrWriteBack};
-  const int set = TRY(kvm_ioctl(fd_, KVM_REQUEST(KVM_SET_MSRS), table.get()));
+  Table<kvm_msr_entry, 2> table;
+  table.count = 2;
+  table.entries[0] = {kMsrMiscEnable, 0, kMiscEnable};
+  table.entries[1] = {kMsrMtrrDefaultType, 0, kMtrrWriteBack};
+  const int set = TRY(kvm_ioctl(fd_, KVM_TABLE_REQUEST(KVM_SET_MSRS), &table));
   if (set != 2) {
     return Error::host(
         format("KVM_SET_MSRS refused MSR 0x%x of vCPU %u -- this host's KVM is not "
                "supported",
-               table[static_cast<std::size_t>(set)].index, id_));
+               table.entries[static_cast<std::size_t>(set)].index, id_));
   }
   return {};
 }
@@ -186,12 +187,6 @@ Result<Exit> Vcpu::run() {
   return exit;
 }
 
-void Vcpu::complete_access() {
-  shared().immediate_exit = 1;
-  ::ioctl(fd_.get(), KVM_RUN, 0);
-  shared().immediate_exit = 0;
-}
-
 bool Vcpu::can_inject() const {
   return shared().ready_for_interrupt_injection != 0;
 }
@@ -218,15 +213,18 @@ void Vcpu::clear_exit_request() {
   std::atomic_thread_fence(std::memory_order_seq_cst);
 }
 
-std::string Vcpu::describe_failure() const {
+std::string Vcpu::describe_failure(const GuestMemory& memory) const {
   const auto& shared = *reinterpret_cast<const kvm_run*>(run_.data());
-  kvm_regs general{};
-  const bool have_registers = ::ioctl(fd_.get(), KVM_GET_REGS, &general) == 0;
   std::string text = format("vCPU %u stopped", id_);
-  if (have_registers) text += format(" at rip 0x%llx", general.rip);
+  kvm_regs general{};
+  if (::ioctl(fd_.get(), KVM_GET_REGS, &general) == 0) {
+    text += format(" at rip 0x%llx", general.rip);
+    const std::string code = instruction_bytes(fd_, general.rip, memory);
+    text += code.empty() ? ", where there is no RAM" : ", instruction bytes " + code;
+  }
   std::string cause;
   if (shared.exit_reason == KVM_EXIT_INTERNAL_ERROR) {
-    InternalError error = explain_internal_error(shared);
+    InternalError error = explain_internal_error(shared.internal.suberror);
     text += ": " + error.what;
     cause = std::move(error.cause);
   } else if (shared.exit_reason == KVM_EXIT_FAIL_ENTRY) {

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "core/fd.hpp"
+#include "core/guest_memory.hpp"
 #include "core/mapping.hpp"
 #include "core/result.hpp"
 #include "core/types.hpp"
@@ -56,10 +57,6 @@ class Vcpu {
 
   /// Runs the guest until the next exit. An Error is a failed system call.
   Result<Exit> run();
-  /// Completes the access of the last exit without running the guest, so that its effect is in the
-  /// registers and nothing of it is lost or done twice.
-  void complete_access();
-
   /// True when `inject` is possible at once; else `want_interrupt_window` asks for the moment.
   bool can_inject() const;
   void want_interrupt_window(bool wanted);
@@ -72,7 +69,7 @@ class Vcpu {
   void clear_exit_request();
 
   /// What stopped KVM, for people: reason, rip, instruction bytes, the likely cause.
-  std::string describe_failure() const;
+  std::string describe_failure(const GuestMemory& memory) const;
 
  private:
   volatile kvm_run& shared() const;

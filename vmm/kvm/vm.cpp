@@ -8,8 +8,8 @@
 #include "core/log.hpp"
 #include "core/text.hpp"
 #include "vmm/arch/layout.hpp"
-#include "vmm/kvm/flex_table.hpp"
 #include "vmm/kvm/ioctl.hpp"
+#include "vmm/kvm/table.hpp"
 
 namespace mote::kvm {
 namespace {
@@ -69,14 +69,14 @@ Result<void> Vm::set_memory(const GuestMemory& memory) {
 }
 
 Result<std::vector<arch::CpuidEntry>> Vm::supported_cpuid() const {
-  FlexTable<kvm_cpuid2, kvm_cpuid_entry2, kMostCpuidEntries> table;
-  table->nent = kMostCpuidEntries;
-  TRY(kvm_ioctl(system_, KVM_REQUEST(KVM_GET_SUPPORTED_CPUID), table.get()));
-  const u32 count = std::min(table->nent, kMostCpuidEntries);
+  Table<kvm_cpuid_entry2, kMostCpuidEntries> table;
+  table.count = kMostCpuidEntries;
+  TRY(kvm_ioctl(system_, KVM_TABLE_REQUEST(KVM_GET_SUPPORTED_CPUID), &table));
+  const u32 count = std::min(table.count, kMostCpuidEntries);
   std::vector<arch::CpuidEntry> result;
   result.reserve(count + 4);  // room for the leaves that arch adds
   for (u32 i = 0; i < count; ++i) {
-    const kvm_cpuid_entry2& e = table[i];
+    const kvm_cpuid_entry2& e = table.entries[i];
     result.push_back({e.function, e.index, (e.flags & KVM_CPUID_FLAG_SIGNIFCANT_INDEX) != 0, e.eax,
                       e.ebx, e.ecx, e.edx});
   }
@@ -107,10 +107,10 @@ void Vm::set_pin_route(u32 pin, std::optional<MsiMessage> message) {
 }
 
 void Vm::publish_routes() {
-  FlexTable<kvm_irq_routing, kvm_irq_routing_entry, kPinCount> table;
+  Table<kvm_irq_routing_entry, kPinCount> table;
   for (u32 pin = 0; pin < kPinCount; ++pin) {
     if (!routes_[pin]) continue;
-    kvm_irq_routing_entry& entry = table[table->nr++];
+    kvm_irq_routing_entry& entry = table.entries[table.count++];
     entry.gsi = pin;
     entry.type = KVM_IRQ_ROUTING_MSI;
     entry.u.msi.address_lo = routes_[pin]->address_low;
@@ -118,7 +118,7 @@ void Vm::publish_routes() {
     entry.u.msi.data = routes_[pin]->data;
   }
   // The messages are composed by the I/O APIC, so only a host out of memory can refuse them.
-  const auto set = kvm_ioctl(vm_, KVM_REQUEST(KVM_SET_GSI_ROUTING), table.get());
+  const auto set = kvm_ioctl(vm_, KVM_TABLE_REQUEST(KVM_SET_GSI_ROUTING), &table);
   if (!set) log(LogLevel::kError, "%s", set.error().message().c_str());
 }
 

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/run.hpp"
+
+#include <fcntl.h>
+#include <sys/signalfd.h>
+
+#include <csignal>
+#include <cstdio>
+#include <optional>
+
+#include "cli/exit_code.hpp"
+#include "cli/terminal.hpp"
+#include "core/log.hpp"
+#include "core/loop_alarm.hpp"
+#include "vmm/machine/console.hpp"
+#include "vmm/machine/machine.hpp"
+
+namespace mote {
+namespace {
+
+/// How long a reader of the serial output may take for what is left at the end.
+constexpr u64 kFlushTimeNs = 1'000'000'000;
+
+/// SIGINT and SIGTERM as something to read. Blocked before any thread starts, so that all inherit
+/// it.
+Result<UniqueFd> end_signals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGTERM);
+  ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  ::signal(SIGPIPE, SIG_IGN);  // a write that fails says so itself
+  UniqueFd fd(::signalfd(-1, &signals, SFD_CLOEXEC));
+  if (!fd) return Error::from_errno(errno, "cannot create a signalfd");
+  return fd;
+}
+
+ExitCode exit_code(EndKind kind) {
+  switch (kind) {
+    case EndKind::kPowerOff:
+      return ExitCode::kPowerOff;
+    case EndKind::kReset:
+      return ExitCode::kReset;
+    case EndKind::kTripleFault:
+      return ExitCode::kTripleFault;
+    case EndKind::kVcpuFailure:
+      return ExitCode::kVcpuFailure;
+  }
+  return ExitCode::kHostFailure;
+}
+
+/// What ends a run, whichever comes first: the guest, a signal, the user. Lives on the loop's
+/// thread.
+class Session final : private AlarmHandler {
+ public:
+  Session(EventLoop& loop, Console& console, Machine& machine, UniqueFd signals)
+      : loop_(loop), console_(console), machine_(machine), signals_(std::move(signals)) {
+    flush_alarm_.set_handler(*this);
+    console_.set_escape(Completion::to<&Session::on_escape>(this));
+    loop_.read(signals_.get(), std::as_writable_bytes(std::span(&signal_, 1)),
+               Completion::to<&Session::on_signal>(this));
+  }
+
+  Result<ExitCode> run() {
+    TRY(machine_.start(Completion::to<&Session::on_guest_end>(this)));
+    TRY(loop_.run());
+    return code_.value_or(ExitCode::kHostFailure);
+  }
+
+ private:
+  void on_guest_end(i32) { finish(exit_code(machine_.end()->kind)); }
+  void on_escape(i32) { finish(ExitCode::kUserEscape); }
+  void on_signal(i32) {
+    finish(signal_.ssi_signo == SIGINT ? ExitCode::kInterrupted : ExitCode::kTerminated);
+  }
+
+  void finish(ExitCode code) {
+    if (code_) return;
+    code_ = code;
+    machine_.stop();
+    console_.finish(Completion::to<&Session::on_flushed>(this));
+    if (!flushed_) flush_alarm_.arm(flush_alarm_.now_ns() + kFlushTimeNs);
+  }
+  void on_flushed(i32) {
+    flushed_ = true;
+    loop_.stop();
+  }
+  void on_alarm() override {
+    log(LogLevel::kWarn, "nobody reads the serial output: what is left of it is lost");
+    loop_.stop();
+  }
+
+  EventLoop& loop_;
+  Console& console_;
+  Machine& machine_;
+  UniqueFd signals_;
+  signalfd_siginfo signal_{};
+  LoopAlarm flush_alarm_{loop_};
+  std::optional<ExitCode> code_;
+  bool flushed_ = false;
+};
+
+/// A VM from its parts to its end; the parts go in the reverse order.
+Result<ExitCode> run_vm(const VmConfig& config, Timeline& timeline) {
+  UniqueFd signals = TRY(end_signals());
+  const auto loop = TRY(EventLoop::create());
+  const auto console = TRY(Console::create(config.serial, *loop, timeline));
+  if (!console->pty_path().empty()) {
+    std::fprintf(stderr, "mote: serial port: %s\n", console->pty_path().c_str());
+  }
+  const auto machine = TRY(Machine::create(config, *loop, *console, timeline));
+  std::optional<RawTerminal> terminal;
+  if (config.serial.mode == SerialMode::kStdio) terminal.emplace();
+  Session session(*loop, *console, *machine, std::move(signals));
+  const ExitCode code = TRY(session.run());
+  terminal.reset();
+  if (machine->end() && !machine->end()->report.empty()) {
+    std::fprintf(stderr, "mote: %s\n", machine->end()->report.c_str());
+  }
+  return code;
+}
+
+Result<void> write_file(const std::string& path, std::string_view text) {
+  const UniqueFd file =
+      TRY(open_file(path, O_WRONLY | O_CREAT | O_TRUNC, "the timeline goes there", 0644));
+  while (!text.empty()) {
+    const ssize_t written = ::write(file.get(), text.data(), text.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return Error::from_errno(errno, "cannot write '" + path + "'");
+    text.remove_prefix(static_cast<std::size_t>(written));
+  }
+  return {};
+}
+
+Result<void> report_timeline(const TimelineConfig& config, const Timeline& timeline) {
+  if (config.table) std::fputs(timeline.table().c_str(), stderr);
+  if (!config.json_path.empty()) TRY(write_file(config.json_path, timeline.chrome_trace()));
+  return {};
+}
+
+int report(const Error& error) {
+  std::fprintf(stderr, "mote: %s\n", error.message().c_str());
+  return static_cast<int>(exit_code_for(error.fault()));
+}
+
+}  // namespace
+
+int run_command(const VmConfig& config, Timeline& timeline) {
+  const auto code = run_vm(config, timeline);
+  timeline.mark("end");
+  if (!code) return report(code.error());
+  const auto reported = report_timeline(config.timeline, timeline);
+  return reported ? static_cast<int>(*code) : report(reported.error());
+}
+
+}  // namespace mote

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/terminal.hpp"
+
+#include <termios.h>
+#include <unistd.h>
+
+#include <csignal>
+
+namespace mote {
+namespace {
+
+// Signal handlers can only reach what is global.
+termios g_saved;
+volatile std::sig_atomic_t g_raw = 0;
+
+/// Signals that end the process where it stands. SIGINT and SIGTERM are served by the event loop.
+constexpr int kFatalSignals[] = {SIGHUP, SIGQUIT, SIGABRT, SIGSEGV, SIGBUS,
+                                 SIGFPE, SIGILL,  SIGSYS,  SIGTRAP};
+
+void restore() {
+  if (g_raw == 0) return;
+  g_raw = 0;
+  ::tcsetattr(STDIN_FILENO, TCSANOW, &g_saved);
+}
+
+void restore_and_die(int signal) {
+  restore();
+  ::raise(signal);  // the handler was reset to the default action
+}
+
+}  // namespace
+
+RawTerminal::RawTerminal() {
+  // From the background a change of the terminal would stop the process.
+  if (::tcgetattr(STDIN_FILENO, &g_saved) != 0 || ::tcgetpgrp(STDIN_FILENO) != ::getpgrp()) return;
+  struct sigaction action{};
+  action.sa_handler = &restore_and_die;
+  action.sa_flags = static_cast<int>(SA_RESETHAND | SA_NODEFER);
+  for (const int signal : kFatalSignals) ::sigaction(signal, &action, nullptr);
+  termios raw = g_saved;
+  ::cfmakeraw(&raw);
+  raw.c_oflag |= OPOST | ONLCR;  // messages of our own end in a plain newline
+  g_raw = 1;
+  ::tcsetattr(STDIN_FILENO, TCSANOW, &raw);
+}
+
+RawTerminal::~RawTerminal() {
+  restore();
+}
+
+}  // namespace mote

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/thread.hpp"
+
+#include <csignal>
+#include <cstdio>
+#include <memory>
+#include <utility>
+
+#include "core/types.hpp"
+
+namespace mote {
+namespace {
+
+/// Threads here parse nothing and recurse nowhere.
+constexpr std::size_t kStackSize = 256 * kKiB;
+
+struct Start {
+  char name[16];
+  void (*function)(void*);
+  void* context;
+};
+
+void* enter(void* argument) {
+  const std::unique_ptr<Start> start(static_cast<Start*>(argument));
+  ::pthread_setname_np(::pthread_self(), start->name);
+  start->function(start->context);
+  return nullptr;
+}
+
+}  // namespace
+
+Thread::Thread(Thread&& other) noexcept
+    : handle_(other.handle_), joinable_(std::exchange(other.joinable_, false)) {}
+
+Thread& Thread::operator=(Thread&& other) noexcept {
+  join();
+  handle_ = other.handle_;
+  joinable_ = std::exchange(other.joinable_, false);
+  return *this;
+}
+
+Result<Thread> Thread::start(const char* name, void (*function)(void*), void* context) {
+  auto start = std::make_unique<Start>();
+  std::snprintf(start->name, sizeof(start->name), "%s", name);
+  start->function = function;
+  start->context = context;
+  pthread_attr_t attributes;
+  ::pthread_attr_init(&attributes);
+  ::pthread_attr_setstacksize(&attributes, kStackSize);
+  Thread thread;
+  const int error = ::pthread_create(&thread.handle_, &attributes, &enter, start.get());
+  ::pthread_attr_destroy(&attributes);
+  if (error != 0) {
+    return Error::from_errno(
+        error, std::string("cannot start thread '") + name + "'",
+        "raise the limit of processes (ulimit -u) or of the cgroup (pids.max)");
+  }
+  static_cast<void>(start.release());  // the thread owns it now
+  thread.joinable_ = true;
+  return thread;
+}
+
+void Thread::join() {
+  if (std::exchange(joinable_, false)) ::pthread_join(handle_, nullptr);
+}
+
+void Thread::interrupt(int signal) const {
+  if (joinable_) ::pthread_kill(handle_, signal);
+}
+
+}  // namespace mote

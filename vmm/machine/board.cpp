@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vmm/machine/board.hpp"
+
+#include "vmm/arch/layout.hpp"
+
+namespace mote {
+
+Board::Legacy::Legacy(const MachineConfig& config, Interrupts& interrupts, EventLoop& loop)
+    : alarm(loop), pit(interrupts.line(layout::kPitPin), alarm), rtc(config.memory_bytes) {
+  alarm.set_handler(pit);
+}
+
+Board::Board(const MachineConfig& config, kvm::Vm& vm, EventLoop& loop, const BoardSinks& sinks)
+    : interrupts_(vm, config.legacy ? &sinks.pic_output : nullptr),
+      serial_(interrupts_.line(layout::kCom1Pin), sinks.serial_output),
+      power_(sinks.power),
+      boot_clock_(sinks.boot_clock),
+      i8042_(sinks.power) {
+  ports_.add(layout::kCom1, Serial::kPortCount, serial_);
+  ports_.add(layout::kPowerPorts, PowerPorts::kPortCount, power_);
+  ports_.add(layout::kBootClock, BootClock::kPortCount, boot_clock_);
+  i8042_.attach(ports_);
+  mmio_.add(layout::kIoApic.raw(), IoApic::kSize, interrupts_.ioapic());
+  if (config.legacy) {
+    legacy_.emplace(config, interrupts_, loop);
+    interrupts_.pic()->attach(ports_);
+    legacy_->pit.attach(ports_);
+    legacy_->rtc.attach(ports_);
+  }
+}
+
+}  // namespace mote

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+// The board: every small device of the machine, wired to interrupts and placed on the two buses.
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "core/bus.hpp"
+#include "core/event_loop.hpp"
+#include "core/loop_alarm.hpp"
+#include "devices/minimal/boot_clock.hpp"
+#include "devices/minimal/i8042.hpp"
+#include "devices/minimal/pit.hpp"
+#include "devices/minimal/power.hpp"
+#include "devices/minimal/rtc.hpp"
+#include "devices/minimal/serial.hpp"
+#include "vmm/config/vm_config.hpp"
+#include "vmm/machine/interrupts.hpp"
+
+namespace mote {
+
+/// What the devices tell the machine.
+struct BoardSinks {
+  SerialOutput& serial_output;
+  PowerSink& power;
+  BootClockSink& boot_clock;
+  PicOutput& pic_output;
+};
+
+/// Made before the first vCPU runs; afterwards vCPU threads reach it through the buses. Making it
+/// costs no system call.
+class Board {
+ public:
+  Board(const MachineConfig& config, kvm::Vm& vm, EventLoop& loop, const BoardSinks& sinks);
+
+  const Bus& ports() const { return ports_; }
+  const Bus& mmio() const { return mmio_; }
+  Interrupts& interrupts() { return interrupts_; }
+  Serial& serial() { return serial_; }
+
+ private:
+  /// What only old guests ask for.
+  struct Legacy {
+    Legacy(const MachineConfig& config, Interrupts& interrupts, EventLoop& loop);
+    LoopAlarm alarm;
+    Pit pit;
+    Rtc rtc;
+  };
+
+  Bus ports_;
+  Bus mmio_;
+  Interrupts interrupts_;
+  Serial serial_;
+  PowerPorts power_;
+  BootClock boot_clock_;
+  I8042 i8042_;
+  std::optional<Legacy> legacy_;
+};
+
+}  // namespace mote

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vmm/machine/console.hpp"
+
+#include <fcntl.h>
+#include <pty.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "core/log.hpp"
+
+namespace mote {
+namespace {
+
+/// How much output may wait for a slow reader before the guest is told to wait.
+constexpr std::size_t kOutputCapacity = 64 * kKiB;
+constexpr std::byte kCtrlA{0x01};
+
+Result<UniqueFd> open_pty(UniqueFd& slave, std::string& path) {
+  int master_fd = -1;
+  int slave_fd = -1;
+  char name[64] = "";
+  termios raw{};
+  ::cfmakeraw(&raw);
+  if (::openpty(&master_fd, &slave_fd, name, &raw, nullptr) != 0) {
+    return Error::from_errno(errno, "cannot open a pty for the serial port",
+                             "is /dev/pts mounted, and below its limit (kernel.pty.max)?");
+  }
+  ::fcntl(master_fd, F_SETFD, FD_CLOEXEC);
+  ::fcntl(slave_fd, F_SETFD, FD_CLOEXEC);
+  slave.reset(slave_fd);
+  path = name;
+  return UniqueFd(master_fd);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Console>> Console::create(const SerialConfig& config, EventLoop& loop,
+                                                 Timeline& timeline) {
+  std::unique_ptr<Console> console(new Console(loop, timeline));
+  switch (config.mode) {
+    case SerialMode::kStdio:
+      console->input_ = STDIN_FILENO;
+      console->output_ = STDOUT_FILENO;
+      console->escapes_ = ::isatty(STDIN_FILENO) != 0;
+      break;
+    case SerialMode::kFile:
+      console->owned_ = TRY(open_file(config.path, O_WRONLY | O_CREAT | O_TRUNC | O_NOCTTY,
+                                      "the serial port writes there; name a file in a folder that "
+                                      "this user may write"));
+      console->output_ = console->owned_.get();
+      break;
+    case SerialMode::kPty:
+      console->owned_ = TRY(open_pty(console->pty_slave_, console->pty_path_));
+      console->input_ = console->output_ = console->owned_.get();
+      break;
+    case SerialMode::kNone:
+      break;
+  }
+  return console;
+}
+
+void Console::start(Serial& serial) {
+  serial_ = &serial;
+  serial.set_input_listener(*this);
+  if (input_ >= 0) read_more(0);
+}
+
+void Console::finish(Completion done) {
+  bool idle = false;
+  {
+    const std::lock_guard lock(lock_);
+    idle = !write_scheduled_;
+  }
+  finished_ = done;
+  if (idle) done.function(done.context, 0);
+}
+
+std::size_t Console::room() {
+  const std::lock_guard lock(lock_);
+  const std::size_t waiting = pending_.size() + unwritten_;
+  return waiting < kOutputCapacity ? kOutputCapacity - waiting : 0;
+}
+
+void Console::put(std::span<const std::byte> bytes) {
+  const std::lock_guard lock(lock_);
+  if (!std::exchange(first_byte_seen_, true)) timeline_.mark("first serial byte");
+  if (output_ < 0) return;
+  pending_.insert(pending_.end(), bytes.begin(), bytes.end());
+  if (std::exchange(write_scheduled_, true)) return;
+  loop_.post(Completion::to<&Console::write_pending>(this));
+}
+
+void Console::write_pending(i32) {
+  {
+    const std::lock_guard lock(lock_);
+    if (unwritten_ == 0) {
+      writing_.clear();
+      std::swap(writing_, pending_);
+      unwritten_ = writing_.size();
+    }
+  }
+  loop_.write(output_, std::span(writing_).last(unwritten_),
+              Completion::to<&Console::on_written>(this));
+}
+
+void Console::on_written(i32 result) {
+  bool more = false;
+  {
+    const std::lock_guard lock(lock_);
+    if (result == -EINTR || result == -EAGAIN) {
+      more = true;
+    } else if (result <= 0) {
+      // The reader is gone or the disk is full: the guest goes on without a console.
+      log(LogLevel::kWarn, "serial output is lost from here on: %s", strerrordesc_np(-result));
+      output_ = -1;
+      unwritten_ = 0;
+      pending_.clear();
+    } else {
+      unwritten_ -= static_cast<std::size_t>(result);
+      more = unwritten_ > 0 || !pending_.empty();
+    }
+    write_scheduled_ = more;
+  }
+  if (more) {
+    write_pending(0);
+  } else if (finished_.function != nullptr) {
+    finished_.function(finished_.context, 0);
+  }
+  serial_->output_drained();
+}
+
+void Console::on_input_room() {
+  loop_.post(Completion::to<&Console::read_more>(this));
+}
+
+void Console::read_more(i32) {
+  if (reading_ || input_ < 0) return;
+  const std::size_t room = serial_->input_room();
+  if (room == 0) return;  // on_input_room follows
+  reading_ = true;
+  loop_.read(input_, std::span(input_buffer_).first(std::min(room, input_buffer_.size())),
+             Completion::to<&Console::on_read>(this));
+}
+
+void Console::on_read(i32 result) {
+  reading_ = false;
+  if (result == -EINTR || result == -EAGAIN) return read_more(0);
+  if (result <= 0) {  // end of input, or nothing there to read from
+    input_ = -1;
+    return;
+  }
+  const std::size_t count = filter_escapes(static_cast<std::size_t>(result));
+  serial_->receive(std::span(input_buffer_).first(count));
+  read_more(0);
+}
+
+/// Takes Ctrl-a x out of what was typed, and makes Ctrl-a Ctrl-a one Ctrl-a. Returns what is left.
+std::size_t Console::filter_escapes(std::size_t count) {
+  if (!escapes_) return count;
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::byte byte = input_buffer_[i];
+    if (!escape_begun_ && byte == kCtrlA) {
+      escape_begun_ = true;
+      continue;
+    }
+    if (std::exchange(escape_begun_, false) && byte == std::byte{'x'}) {
+      if (escape_.function != nullptr) escape_.function(escape_.context, 0);
+      continue;
+    }
+    input_buffer_[kept++] = byte;
+  }
+  return kept;
+}
+
+}  // namespace mote

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+// The console: the host's side of the serial port. Output is buffered by vCPU threads and written
+// by the event loop; input is read by the event loop as the port has room for it.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "core/event_loop.hpp"
+#include "core/fd.hpp"
+#include "core/result.hpp"
+#include "devices/minimal/serial.hpp"
+#include "vmm/config/vm_config.hpp"
+#include "vmm/machine/timeline.hpp"
+
+namespace mote {
+
+/// Connects one serial port to standard input and output, a file, a pty, or to nothing. Its event
+/// loop and timeline outlive it; it outlives the loop's last turn.
+class Console final : public SerialOutput, public InputListener {
+ public:
+  /// Opens what the configuration names. Nothing is read before `start`.
+  static Result<std::unique_ptr<Console>> create(const SerialConfig& config, EventLoop& loop,
+                                                 Timeline& timeline);
+
+  /// Where a pty's other end is; empty in other modes.
+  const std::string& pty_path() const { return pty_path_; }
+  /// Called once, on the loop's thread, when the user types Ctrl-a x at a terminal.
+  void set_escape(Completion escape) { escape_ = escape; }
+  /// Begins to read input for `serial`. Before the loop runs or on its thread.
+  void start(Serial& serial);
+  /// Calls `done` when all output has been written, or at once when the reader is gone. The loop's
+  /// thread, after the last vCPU has stopped.
+  void finish(Completion done);
+
+  // SerialOutput, on vCPU threads:
+  std::size_t room() override;
+  void put(std::span<const std::byte> bytes) override;
+  // InputListener, on a vCPU thread:
+  void on_input_room() override;
+
+ private:
+  Console(EventLoop& loop, Timeline& timeline) : loop_(loop), timeline_(timeline) {}
+
+  void write_pending(i32);
+  void on_written(i32 result);
+  void read_more(i32);
+  void on_read(i32 result);
+  std::size_t filter_escapes(std::size_t count);
+
+  EventLoop& loop_;
+  Timeline& timeline_;
+  UniqueFd owned_;      // the file or the pty's master
+  UniqueFd pty_slave_;  // held open, so that the pty lives while nobody else has it open
+  std::string pty_path_;
+  int input_ = -1;
+  int output_ = -1;
+  Serial* serial_ = nullptr;
+
+  std::mutex lock_;  // guards the four below
+  std::vector<std::byte> pending_;
+  std::size_t unwritten_ = 0;  // of `writing_`
+  bool write_scheduled_ = false;
+  bool first_byte_seen_ = false;
+
+  // The loop's thread only:
+  std::vector<std::byte> writing_;
+  std::array<std::byte, Serial::kReceiveFifo> input_buffer_;
+  bool reading_ = false;
+  bool escapes_ = false;       // input is a terminal
+  bool escape_begun_ = false;  // Ctrl-a was the last byte
+  Completion escape_;
+  Completion finished_;
+};
+
+}  // namespace mote

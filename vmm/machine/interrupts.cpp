@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vmm/machine/interrupts.hpp"
+
+namespace mote {
+
+Interrupts::Interrupts(kvm::Vm& vm, PicOutput* pic_output) : vm_(vm) {
+  if (pic_output != nullptr) pic_.emplace(*pic_output);
+  for (u8 pin = 0; pin < kPinCount; ++pin) lines_[pin].connect(*this, Pin{pin});
+}
+
+void Interrupts::set_level(Pin pin, bool high) {
+  ioapic_.set_level(pin, high);
+  if (pic_ && index(pin) < PicPair::kInputCount) pic_->set_level(index(pin), high);
+}
+
+}  // namespace mote

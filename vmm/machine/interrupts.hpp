@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// How a device's wire reaches the vCPUs: the I/O APIC's pins, the PIC pair, and the way into KVM.
+#pragma once
+
+#include <array>
+#include <optional>
+
+#include "core/irq_line.hpp"
+#include "core/types.hpp"
+#include "devices/minimal/ioapic.hpp"
+#include "devices/minimal/pic.hpp"
+#include "vmm/kvm/vm.hpp"
+
+namespace mote {
+
+/// Owns the interrupt controllers. A wire below 16 ends at both of them, as in a PC: which one
+/// delivers is what the guest has unmasked.
+class Interrupts final : private MsiSink {
+ public:
+  /// `pic_output` is told when the PIC pair wants vCPU 0; null leaves the PIC pair out.
+  Interrupts(kvm::Vm& vm, PicOutput* pic_output);
+
+  IrqLine& line(Pin pin) { return lines_[index(pin)]; }
+  IoApic& ioapic() { return ioapic_; }
+  /// Null in a machine without legacy devices.
+  PicPair* pic() { return pic_ ? &*pic_ : nullptr; }
+
+ private:
+  class Line final : public IrqLine {
+   public:
+    void connect(Interrupts& owner, Pin pin) {
+      owner_ = &owner;
+      pin_ = pin;
+    }
+    void set_level(bool high) override { owner_->set_level(pin_, high); }
+
+   private:
+    Interrupts* owner_ = nullptr;
+    Pin pin_{};
+  };
+
+  void set_level(Pin pin, bool high);
+  void deliver(const MsiMessage& message) override { vm_.signal_msi(message); }
+  void set_route(Pin pin, const std::optional<MsiMessage>& message) override {
+    vm_.set_pin_route(index(pin), message);
+  }
+
+  kvm::Vm& vm_;
+  IoApic ioapic_{*this};
+  std::optional<PicPair> pic_;
+  std::array<Line, kPinCount> lines_;
+};
+
+}  // namespace mote

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+// The machine: owns everything of one VM from its memory to its threads.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/event_loop.hpp"
+#include "core/guest_memory.hpp"
+#include "core/result.hpp"
+#include "vmm/boot/loader.hpp"
+#include "vmm/config/vm_config.hpp"
+#include "vmm/kvm/vm.hpp"
+#include "vmm/machine/board.hpp"
+#include "vmm/machine/console.hpp"
+#include "vmm/machine/timeline.hpp"
+#include "vmm/machine/vcpu_thread.hpp"
+
+namespace mote {
+
+/// How a VM came to its end.
+enum class EndKind {
+  kPowerOff,     ///< the guest switched itself off
+  kReset,        ///< the guest asked for a reset
+  kTripleFault,  ///< the guest's exception tables were of no use
+  kVcpuFailure,  ///< KVM cannot go on with a vCPU
+};
+
+struct End {
+  EndKind kind = EndKind::kPowerOff;
+  std::string report;  ///< for people; empty when there is nothing to add
+};
+
+/// Built by one thread, which then runs the event loop; vCPU threads run from `start` to `stop`.
+class Machine final : private PowerSink,
+                      private BootClockSink,
+                      private PicOutput,
+                      private VcpuOwner {
+ public:
+  /// Makes the VM, loads the image and prepares every vCPU. `loop`, `console` and `timeline`
+  /// outlive the machine.
+  static Result<std::unique_ptr<Machine>> create(const VmConfig& config, EventLoop& loop,
+                                                 Console& console, Timeline& timeline);
+  ~Machine() { stop(); }
+
+  /// Starts the vCPUs. `on_end` is called once, on the loop's thread, when the guest has ended
+  /// itself or cannot go on; `end` tells how.
+  Result<void> start(Completion on_end);
+  /// Stops all vCPUs and waits for their threads. Not on a vCPU's thread.
+  void stop();
+  /// Set from the moment `on_end` is called.
+  const std::optional<End>& end() const { return end_; }
+
+ private:
+  Machine(EventLoop& loop, Timeline& timeline, GuestMemory memory, kvm::Vm vm)
+      : loop_(loop), timeline_(timeline), memory_(std::move(memory)), vm_(std::move(vm)) {}
+
+  Result<void> load(const VmConfig& config);
+  Result<void> create_vcpus(const MachineConfig& config);
+  void finish(End end);
+
+  void power_off() override { finish({EndKind::kPowerOff, {}}); }
+  void reset() override { finish({EndKind::kReset, {}}); }
+  void mark(u8 number) override { timeline_.guest_mark(number); }
+  void interrupt_requested() override { vcpus_.front()->kick(); }
+  void on_triple_fault(u32 vcpu) override;
+  void on_vcpu_failure(std::string report) override;
+
+  EventLoop& loop_;
+  Timeline& timeline_;
+  // ORDER: guest RAM outlives the VM that has it mapped, the VM outlives the devices that send it
+  // interrupts, and the devices outlive the threads that call them.
+  GuestMemory memory_;
+  kvm::Vm vm_;
+  std::optional<Board> board_;
+  LoadedKernel kernel_;
+  std::mutex end_lock_;
+  std::optional<End> end_;
+  Completion on_end_;
+  std::vector<std::unique_ptr<VcpuThread>> vcpus_;
+};
+
+}  // namespace mote

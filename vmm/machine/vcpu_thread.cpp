@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vmm/machine/vcpu_thread.hpp"
+
+#include <csignal>
+#include <utility>
+
+#include "core/text.hpp"
+
+namespace mote {
+namespace {
+
+int kick_signal() {
+  return SIGRTMIN;
+}
+
+/// A port exit may stand for many accesses (INS, OUTS with a repeat count).
+template <class Access>
+void for_each_access(const kvm::Exit& exit, Access access) {
+  for (u32 i = 0; i < exit.count; ++i) {
+    access(exit.data.subspan(std::size_t{i} * exit.width, exit.width));
+  }
+}
+
+}  // namespace
+
+Result<void> VcpuThread::prepare_kicks() {
+  struct sigaction action{};
+  action.sa_handler = [](int) {};  // its arrival is what ends KVM_RUN
+  if (::sigaction(kick_signal(), &action, nullptr) != 0) {
+    return Error::from_errno(errno, "cannot install the handler of the vCPUs' signal");
+  }
+  return {};
+}
+
+VcpuThread::VcpuThread(kvm::Vcpu vcpu, Board& board, const GuestMemory& memory, Timeline& timeline,
+                       VcpuOwner& owner)
+    : vcpu_(std::move(vcpu)), board_(board), memory_(memory), timeline_(timeline), owner_(owner) {}
+
+Result<void> VcpuThread::start() {
+  thread_ = TRY(Thread::start(
+      format("vcpu%u", vcpu_.id()).c_str(),
+      [](void* self) { static_cast<VcpuThread*>(self)->run(); }, this));
+  running_.store(true);
+  return {};
+}
+
+void VcpuThread::kick() {
+  vcpu_.request_exit();
+  if (running_.load()) thread_.interrupt(kick_signal());
+}
+
+void VcpuThread::stop() {
+  stopping_.store(true);
+  kick();
+}
+
+void VcpuThread::run() {
+  const bool is_first = vcpu_.id() == 0;
+  bool seen_exit = !is_first;
+  if (is_first) timeline_.mark("vCPU 0 runs");
+  for (;;) {
+    vcpu_.clear_exit_request();
+    if (stopping_.load()) return;
+    if (is_first && !offer_external_interrupt()) return;
+    const auto exit = vcpu_.run();
+    if (!seen_exit && (!exit || exit->kind != kvm::ExitKind::kInterrupted)) {
+      seen_exit = true;
+      timeline_.mark("first guest exit");
+    }
+    if (!exit) return owner_.on_vcpu_failure(exit.error().message());
+    if (!serve(*exit)) return;
+  }
+}
+
+/// Hands the PIC pair's interrupt to the guest, or asks KVM for the moment when that is possible.
+/// False when KVM failed.
+bool VcpuThread::offer_external_interrupt() {
+  PicPair* pic = board_.interrupts().pic();
+  if (pic == nullptr) return true;
+  if (pic->has_interrupt() && vcpu_.can_inject()) {
+    if (const auto vector = pic->acknowledge()) {
+      if (const auto injected = vcpu_.inject(*vector); !injected) {
+        owner_.on_vcpu_failure(injected.error().message());
+        return false;
+      }
+    }
+  }
+  vcpu_.want_interrupt_window(pic->has_interrupt());
+  return true;
+}
+
+/// False when this vCPU has come to its end.
+bool VcpuThread::serve(const kvm::Exit& exit) {
+  switch (exit.kind) {
+    case kvm::ExitKind::kPortRead:
+      for_each_access(exit, [&](auto data) { board_.ports().read(exit.address, data); });
+      return true;
+    case kvm::ExitKind::kPortWrite:
+      for_each_access(exit, [&](auto data) { board_.ports().write(exit.address, data); });
+      return true;
+    case kvm::ExitKind::kMmioRead:
+      board_.mmio().read(exit.address, exit.data);
+      return true;
+    case kvm::ExitKind::kMmioWrite:
+      board_.mmio().write(exit.address, exit.data);
+      return true;
+    case kvm::ExitKind::kIoApicEoi:
+      board_.interrupts().ioapic().end_of_interrupt(exit.vector);
+      return true;
+    case kvm::ExitKind::kInterrupted:
+    case kvm::ExitKind::kInterruptWindow:
+      return true;
+    case kvm::ExitKind::kShutdown:
+      owner_.on_triple_fault(vcpu_.id());
+      return false;
+    case kvm::ExitKind::kFailure:
+      owner_.on_vcpu_failure(vcpu_.describe_failure(memory_));
+      return false;
+  }
+  return true;
+}
+
+}  // namespace mote
