@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/doctor/diagnosis.hpp"
+
+#include <algorithm>
+
+#include "core/text.hpp"
+
+namespace mote {
+namespace {
+
+constexpr const char* kMarks[] = {"[ok]", "[--]", "[!!]"};
+constexpr const char* kStatus[] = {"ok", "missing", "fatal"};
+
+std::string json_string(const std::string& text) {
+  std::string quoted = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') {
+      quoted += '\\';
+      quoted += c;
+    } else if (static_cast<unsigned char>(c) < ' ') {
+      quoted += format("\\u%04x", static_cast<unsigned>(c));
+    } else {
+      quoted += c;
+    }
+  }
+  return quoted + "\"";
+}
+
+}  // namespace
+
+bool Diagnosis::can_run() const {
+  return std::none_of(findings.begin(), findings.end(),
+                      [](const Finding& finding) { return finding.mark == Mark::kFatal; });
+}
+
+std::string diagnosis_table(const Diagnosis& diagnosis) {
+  int width = 0;
+  for (const Finding& finding : diagnosis.findings) {
+    width = std::max(width, static_cast<int>(finding.name.size()));
+  }
+  std::string text;
+  const std::string* group = nullptr;
+  for (const Finding& finding : diagnosis.findings) {
+    if (group == nullptr || *group != finding.group) {
+      text += (group == nullptr ? "" : "\n") + finding.group + "\n";
+      group = &finding.group;
+    }
+    text += format("  %s %-*s  %s\n", kMarks[static_cast<int>(finding.mark)], width,
+                   finding.name.c_str(), finding.detail.c_str());
+    if (!finding.remedy.empty()) {
+      text += format("       %-*s  -> %s\n", width, "", finding.remedy.c_str());
+    }
+  }
+  text += diagnosis.can_run() ? "\nMote can run here.\n"
+                              : "\nMote cannot run here: see the lines with [!!].\n";
+  return text;
+}
+
+std::string diagnosis_json(const Diagnosis& diagnosis) {
+  std::string text =
+      format("{\"can_run\": %s, \"findings\": [", diagnosis.can_run() ? "true" : "false");
+  const char* separator = "\n";
+  for (const Finding& finding : diagnosis.findings) {
+    text += separator;
+    text += "  {\"group\": " + json_string(finding.group) +
+            ", \"name\": " + json_string(finding.name) + ", \"status\": \"" +
+            kStatus[static_cast<int>(finding.mark)] +
+            "\", \"detail\": " + json_string(finding.detail) +
+            ", \"remedy\": " + json_string(finding.remedy) + "}";
+    separator = ",\n";
+  }
+  return text + "\n]}\n";
+}
+
+}  // namespace mote

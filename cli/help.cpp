@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/help.hpp"
+
+#include "cli/exit_code.hpp"
+#include "cli/options.hpp"
+#include "core/text.hpp"
+
+namespace mote {
+namespace {
+
+/// Width of the left column of all lists.
+constexpr int kColumn = 18;
+
+std::string row(std::string_view left, std::string_view right) {
+  return format("  %-*s %.*s\n", kColumn, std::string(left).c_str(), static_cast<int>(right.size()),
+                right.data());
+}
+
+std::string option_rows(std::span<const Option> options) {
+  std::string text = "Options:\n";
+  for (const Option& option : options) {
+    std::string left = "--" + std::string(option.name);
+    if (option.argument == Option::Argument::kRequired) left += " " + std::string(option.metavar);
+    if (option.argument == Option::Argument::kOptional) {
+      left += "[=" + std::string(option.metavar) + "]";
+    }
+    text += row(left, option.help);
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string program_help(std::span<const Command> commands) {
+  std::string text =
+      "Usage: mote COMMAND [OPTION]...\n"
+      "\n"
+      "Runs a unikernel or a Linux guest in a micro-VM on KVM.\n"
+      "\n"
+      "Commands:\n";
+  for (const Command& command : commands) text += row(command.name, command.help);
+  text += "\nOptions:\n";
+  text += row("--version", "show the version");
+  text += row("--help", "show this text; 'mote COMMAND --help' shows a command's own");
+  return text;
+}
+
+std::string run_help() {
+  std::string text =
+      "Usage: mote run [VM.toml] [OPTION]...\n"
+      "\n"
+      "Boots a guest and stays until it ends. What VM.toml says, options override.\n"
+      "With the serial port on a terminal, Ctrl-a x ends the VM.\n"
+      "\n";
+  text += option_rows(run_options());
+  text += "\nExit codes:\n";
+  for (const ExitCodeText& exit_code : exit_codes()) {
+    text += row(std::to_string(static_cast<int>(exit_code.code)), exit_code.meaning);
+  }
+  return text;
+}
+
+std::string doctor_help() {
+  return "Usage: mote doctor [OPTION]...\n"
+         "\n"
+         "Lists what this host offers a VM, what is missing and how to get it.\n"
+         "Ends with exit code 0 when Mote can run here, 1 when not.\n"
+         "\n" +
+         option_rows(doctor_options());
+}
+
+}  // namespace mote

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+// Help texts, made from the tables of commands, options and exit codes. Pure.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace mote {
+
+/// One sub-command of the program.
+struct Command {
+  std::string_view name;
+  std::string_view help;  ///< one line
+  /// Does the command with the words after its name; returns the exit code.
+  int (*run)(std::span<const char* const> words);
+};
+
+std::string program_help(std::span<const Command> commands);
+std::string run_help();
+std::string doctor_help();
+
+}  // namespace mote

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+// The mote program: finds the sub-command and hands it its words. Errors are printed here, once.
+#include <cstdio>
+#include <vector>
+
+#include "cli/doctor/examine.hpp"
+#include "cli/exit_code.hpp"
+#include "cli/help.hpp"
+#include "cli/options.hpp"
+#include "cli/run.hpp"
+#include "cli/version.hpp"
+#include "vmm/config/nearest.hpp"
+#include "vmm/config/toml_reader.hpp"
+#include "vmm/config/validate.hpp"
+
+namespace mote {
+namespace {
+
+int fail(const Error& error) {
+  std::fprintf(stderr, "mote: %s\n", error.message().c_str());
+  return static_cast<int>(exit_code_for(error.fault()));
+}
+
+int print(const std::string& text) {
+  if (std::fputs(text.c_str(), stdout) >= 0 && std::fflush(stdout) == 0) return 0;
+  return fail(Error::from_errno(errno, "cannot write to standard output"));
+}
+
+/// The VM that `line` asks for: the file first, then the options over it.
+Result<VmConfig> read_config(const CommandLine& line) {
+  if (line.operands.size() > 1) {
+    return Error::config("'" + line.operands[1] +
+                         "' is one file too many -- 'mote run' takes one "
+                         "TOML file; a kernel is passed with --kernel");
+  }
+  VmConfig config;
+  if (!line.operands.empty()) config = TRY(read_toml_file(line.operands[0]));
+  TRY(apply_settings(line, config));
+  TRY(validate(config));
+  return config;
+}
+
+int run(std::span<const char* const> words) {
+  Timeline timeline;
+  const auto line = parse_command_line("mote run", run_options(), words);
+  if (!line) return fail(line.error());
+  if (line->has("help")) return print(run_help());
+  const auto config = read_config(*line);
+  if (!config) return fail(config.error());
+  timeline.mark("configuration read");
+  return run_command(*config, timeline);
+}
+
+int doctor(std::span<const char* const> words) {
+  const auto line = parse_command_line("mote doctor", doctor_options(), words);
+  if (!line) return fail(line.error());
+  if (line->has("help")) return print(doctor_help());
+  if (!line->operands.empty()) {
+    return fail(Error::config("'mote doctor' takes no argument '" + line->operands[0] + "'"));
+  }
+  const Diagnosis diagnosis = examine_host();
+  const int printed =
+      print(line->has("json") ? diagnosis_json(diagnosis) : diagnosis_table(diagnosis));
+  if (printed != 0) return printed;
+  return static_cast<int>(diagnosis.can_run() ? ExitCode::kPowerOff : ExitCode::kHostFailure);
+}
+
+constexpr Command kCommands[] = {
+    {"run", "boot a guest", run},
+    {"doctor", "list what this host offers and what is missing", doctor},
+};
+
+int dispatch(std::span<const char* const> words) {
+  if (words.empty()) {
+    return fail(Error::config("no command given -- 'mote --help' lists the commands"));
+  }
+  const std::string_view word = words.front();
+  for (const Command& command : kCommands) {
+    if (word == command.name) return command.run(words.subspan(1));
+  }
+  if (word == "--help" || word == "-h" || word == "help") return print(program_help(kCommands));
+  if (word == "--version") return print("mote " + std::string(kVersion) + "\n");
+
+  std::vector<std::string_view> known = {"--help", "--version", "help"};
+  for (const Command& command : kCommands) known.push_back(command.name);
+  return fail(Error::config("unknown command '" + std::string(word) + "'" +
+                            did_you_mean(word, known) + " -- 'mote --help' lists the commands"));
+}
+
+}  // namespace
+}  // namespace mote
+
+int main(int argc, char** argv) {
+  const std::span<char*> words(argv, static_cast<std::size_t>(argc));
+  return mote::dispatch({words.data() + (argc > 0 ? 1 : 0), words.size() - (argc > 0 ? 1 : 0)});
+}

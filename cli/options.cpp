@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/options.hpp"
+
+#include <charconv>
+
+#include "core/text.hpp"
+#include "vmm/config/nearest.hpp"
+#include "vmm/config/size.hpp"
+
+namespace mote {
+namespace {
+
+Result<void> set_kernel(std::string_view argument, VmConfig& config) {
+  config.kernel.path = argument;
+  return {};
+}
+
+Result<void> set_initrd(std::string_view argument, VmConfig& config) {
+  config.kernel.initrd = argument;
+  return {};
+}
+
+Result<void> set_cmdline(std::string_view argument, VmConfig& config) {
+  config.kernel.cmdline = argument;
+  return {};
+}
+
+Result<void> set_vcpus(std::string_view argument, VmConfig& config) {
+  const char* const end = argument.data() + argument.size();
+  const auto [rest, error] = std::from_chars(argument.data(), end, config.machine.vcpus);
+  if (error != std::errc{} || rest != end) {
+    return Error::config("'" + std::string(argument) + "' is no number of vCPUs -- choose 1 to " +
+                         std::to_string(kMaxVcpus));
+  }
+  return {};
+}
+
+Result<void> set_memory(std::string_view argument, VmConfig& config) {
+  config.machine.memory_bytes = TRY(parse_size(argument));
+  return {};
+}
+
+Result<void> set_huge_pages(std::string_view, VmConfig& config) {
+  config.machine.huge_pages = true;
+  return {};
+}
+
+Result<void> clear_legacy(std::string_view, VmConfig& config) {
+  config.machine.legacy = false;
+  return {};
+}
+
+Result<void> clear_acpi(std::string_view, VmConfig& config) {
+  config.machine.acpi = false;
+  return {};
+}
+
+Result<void> set_serial(std::string_view argument, VmConfig& config) {
+  constexpr std::string_view kFilePrefix = "file:";
+  config.serial = {};
+  if (argument == "stdio") {
+    config.serial.mode = SerialMode::kStdio;
+  } else if (argument == "none") {
+    config.serial.mode = SerialMode::kNone;
+  } else if (argument == "pty") {
+    config.serial.mode = SerialMode::kPty;
+  } else if (argument.starts_with(kFilePrefix) && argument.size() > kFilePrefix.size()) {
+    config.serial.mode = SerialMode::kFile;
+    config.serial.path = argument.substr(kFilePrefix.size());
+  } else {
+    return Error::config(
+        "'" + std::string(argument) +
+        "' is no place for the serial port -- choose stdio, none, pty or file:PATH");
+  }
+  return {};
+}
+
+Result<void> set_timeline(std::string_view argument, VmConfig& config) {
+  if (argument.empty()) {
+    config.timeline.table = true;
+  } else {
+    config.timeline.json_path = argument;
+  }
+  return {};
+}
+
+using Argument = Option::Argument;
+
+constexpr Option kRunOptions[] = {
+    {"kernel", Argument::kRequired, "FILE", "guest kernel: PVH or 64-bit ELF, or bzImage",
+     set_kernel},
+    {"initrd", Argument::kRequired, "FILE", "initial RAM disk", set_initrd},
+    {"cmdline", Argument::kRequired, "TEXT", "command line of the guest", set_cmdline},
+    {"vcpus", Argument::kRequired, "N", "number of vCPUs, 1 to 32 (default 1)", set_vcpus},
+    {"memory", Argument::kRequired, "SIZE", "guest RAM, as in 512KiB or 2GiB (default 128MiB)",
+     set_memory},
+    {"huge-pages", Argument::kNone, "", "back guest RAM with 2 MiB pages of the host",
+     set_huge_pages},
+    {"no-legacy", Argument::kNone, "", "leave out CMOS/RTC, PIC and PIT", clear_legacy},
+    {"no-acpi", Argument::kNone, "", "leave out the ACPI tables", clear_acpi},
+    {"serial", Argument::kRequired, "WHERE", "serial port: stdio (default), none, pty, file:PATH",
+     set_serial},
+    {"timeline", Argument::kOptional, "FILE", "print the boot timeline; to FILE as a Chrome trace",
+     set_timeline},
+    {"help", Argument::kNone, "", "show this text", nullptr},
+};
+
+constexpr Option kDoctorOptions[] = {
+    {"json", Argument::kNone, "", "write the findings as JSON", nullptr},
+    {"help", Argument::kNone, "", "show this text", nullptr},
+};
+
+Error unknown_option(std::string_view command, std::string_view word,
+                     std::span<const Option> options) {
+  std::vector<std::string> spelled;
+  for (const Option& option : options) spelled.push_back("--" + std::string(option.name));
+  const std::vector<std::string_view> known(spelled.begin(), spelled.end());
+  return Error::config("unknown option '" + std::string(word) + "'" + did_you_mean(word, known) +
+                       " -- '" + std::string(command) + " --help' lists the options");
+}
+
+/// `word` as it was typed, up to the equals sign.
+const Option* find_option(std::string_view word, std::span<const Option> options) {
+  if (word == "-h") word = "--help";
+  if (!word.starts_with("--")) return nullptr;
+  for (const Option& option : options) {
+    if (option.name == word.substr(2)) return &option;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+std::span<const Option> run_options() {
+  return kRunOptions;
+}
+
+std::span<const Option> doctor_options() {
+  return kDoctorOptions;
+}
+
+bool CommandLine::has(std::string_view name) const {
+  for (const Setting& setting : settings) {
+    if (setting.option->name == name) return true;
+  }
+  return false;
+}
+
+Result<CommandLine> parse_command_line(std::string_view command, std::span<const Option> options,
+                                       std::span<const char* const> words) {
+  CommandLine line;
+  bool options_ended = false;
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    const std::string_view word = words[i];
+    if (options_ended || word == "-" || !word.starts_with('-')) {
+      line.operands.emplace_back(word);
+      continue;
+    }
+    if (word == "--") {
+      options_ended = true;
+      continue;
+    }
+    const std::size_t equals = word.find('=');
+    const bool attached = equals != std::string_view::npos;
+    const std::string_view name = word.substr(0, equals);
+    const Option* option = find_option(name, options);
+    if (option == nullptr) return unknown_option(command, name, options);
+
+    std::string_view argument = attached ? word.substr(equals + 1) : std::string_view{};
+    if (attached && option->argument == Argument::kNone) {
+      return Error::config("option '" + std::string(name) + "' takes no argument");
+    }
+    if (option->argument == Argument::kRequired && !attached) {
+      if (i + 1 == words.size()) {
+        return Error::config("option '" + std::string(name) + "' needs an argument: " +
+                             std::string(name) + " " + std::string(option->metavar));
+      }
+      argument = words[++i];
+    }
+    if (attached && argument.empty() && option->argument == Argument::kOptional) {
+      return Error::config("option '" + std::string(name) + "=' names no " +
+                           std::string(option->metavar));
+    }
+    line.settings.push_back({option, std::string(argument)});
+  }
+  return line;
+}
+
+Result<void> apply_settings(const CommandLine& line, VmConfig& config) {
+  for (const CommandLine::Setting& setting : line.settings) {
+    if (setting.option->apply == nullptr) continue;
+    auto applied = setting.option->apply(setting.argument, config);
+    if (!applied)
+      return std::move(applied).error().within("--" + std::string(setting.option->name));
+  }
+  return {};
+}
+
+}  // namespace mote

@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vmm/config/toml_reader.hpp"
+
+// Only the parser, without exceptions and without what prints.
+#define TOML_HEADER_ONLY 1
+#define TOML_EXCEPTIONS 0
+#define TOML_ENABLE_FORMATTERS 0
+#define TOML_FLOAT_CHARCONV 1  // else: an istringstream and its locale
+#include <fcntl.h>
+#include <toml++/toml.h>
+
+#include <algorithm>
+#include <array>
+#include <vector>
+
+#include "core/fd.hpp"
+#include "core/text.hpp"
+#include "vmm/config/nearest.hpp"
+#include "vmm/config/size.hpp"
+
+namespace mote {
+namespace {
+
+constexpr std::size_t kMaxFileSize = kMiB;
+
+/// Where a value goes, and what turns a relative path into one that can be opened.
+struct Target {
+  VmConfig& config;
+  std::string_view directory;  // with its slash; empty: the current one
+};
+
+/// Takes a value over. Returns what is wrong with it ("must be ..."), or nothing.
+using Setter = std::string (*)(const toml::node& value, const Target& target);
+
+/// What a value is, in the words of a message.
+const char* type_name(const toml::node& value) {
+  switch (value.type()) {
+    case toml::node_type::table:
+      return "a table";
+    case toml::node_type::array:
+      return "an array";
+    case toml::node_type::string:
+      return "a string";
+    case toml::node_type::integer:
+      return "an integer";
+    case toml::node_type::floating_point:
+      return "a floating-point number";
+    case toml::node_type::boolean:
+      return "a boolean";
+    case toml::node_type::date:
+    case toml::node_type::time:
+    case toml::node_type::date_time:
+      return "a date or time";
+    case toml::node_type::none:
+      break;
+  }
+  return "nothing";
+}
+
+std::string wrong_type(const char* expected, const toml::node& value) {
+  return format("must be %s, not %s", expected, type_name(value));
+}
+
+std::string set_text(const toml::node& value, std::string& text) {
+  const auto* string = value.as_string();
+  if (string == nullptr) return wrong_type("a string", value);
+  if (string->get().find('\0') != std::string::npos) return "must not contain a NUL character";
+  text = string->get();
+  return {};
+}
+
+std::string set_path(const toml::node& value, std::string_view directory, std::string& path) {
+  std::string problem = set_text(value, path);
+  if (problem.empty() && !path.empty() && path.front() != '/') path.insert(0, directory);
+  return problem;
+}
+
+std::string set_flag(const toml::node& value, bool& flag) {
+  const auto* boolean = value.as_boolean();
+  if (boolean == nullptr) return wrong_type("true or false", value);
+  flag = boolean->get();
+  return {};
+}
+
+std::string set_vcpus(const toml::node& value, u32& vcpus) {
+  const std::string expected = format("a whole number from 1 to %u", kMaxVcpus);
+  const auto* integer = value.as_integer();
+  if (integer == nullptr) return wrong_type(expected.c_str(), value);
+  if (integer->get() < 1 || integer->get() > i64{kMaxVcpus}) {
+    return format("must be %s, not %lld", expected.c_str(), static_cast<long long>(integer->get()));
+  }
+  vcpus = static_cast<u32>(integer->get());
+  return {};
+}
+
+std::string set_memory(const toml::node& value, u64& bytes) {
+  const auto* string = value.as_string();
+  if (string == nullptr) return wrong_type("a string with a unit, as in \"128MiB\"", value);
+  const auto size = parse_size(string->get());
+  if (!size) return "is wrong: " + size.error().message();
+  bytes = *size;
+  return {};
+}
+
+std::string set_mode(const toml::node& value, SerialMode& mode) {
+  static constexpr std::array<std::string_view, 4> kNames = {"stdio", "file", "pty", "none"};
+  static constexpr std::array kModes = {SerialMode::kStdio, SerialMode::kFile, SerialMode::kPty,
+                                        SerialMode::kNone};
+  static constexpr char kExpected[] = "\"stdio\", \"file\", \"pty\" or \"none\"";
+  const auto* string = value.as_string();
+  if (string == nullptr) return wrong_type(kExpected, value);
+  const auto* const name = std::find(kNames.begin(), kNames.end(), string->get());
+  if (name == kNames.end()) {
+    return format("must be %s, not '%s'", kExpected, string->get().c_str()) +
+           did_you_mean(string->get(), kNames);
+  }
+  mode = kModes[static_cast<std::size_t>(name - kNames.begin())];
+  return {};
+}
+
+struct KnownKey : TomlKey {
+  Setter set;
+};
+
+using Value = const toml::node&;
+using To = const Target&;
+
+constexpr KnownKey kKeys[] = {
+    {{"kernel", "path"},
+     [](Value v, To t) { return set_path(v, t.directory, t.config.kernel.path); }},
+    {{"kernel", "initrd"},
+     [](Value v, To t) { return set_path(v, t.directory, t.config.kernel.initrd); }},
+    {{"kernel", "cmdline"}, [](Value v, To t) { return set_text(v, t.config.kernel.cmdline); }},
+    {{"machine", "vcpus"}, [](Value v, To t) { return set_vcpus(v, t.config.machine.vcpus); }},
+    {{"machine", "memory"},
+     [](Value v, To t) { return set_memory(v, t.config.machine.memory_bytes); }},
+    {{"machine", "huge_pages"},
+     [](Value v, To t) { return set_flag(v, t.config.machine.huge_pages); }},
+    {{"machine", "legacy"}, [](Value v, To t) { return set_flag(v, t.config.machine.legacy); }},
+    {{"machine", "acpi"}, [](Value v, To t) { return set_flag(v, t.config.machine.acpi); }},
+    {{"serial", "mode"}, [](Value v, To t) { return set_mode(v, t.config.serial.mode); }},
+    {{"serial", "path"},
+     [](Value v, To t) { return set_path(v, t.directory, t.config.serial.path); }},
+    {{"timeline", "table"}, [](Value v, To t) { return set_flag(v, t.config.timeline.table); }},
+    {{"timeline", "json"},
+     [](Value v, To t) { return set_path(v, t.directory, t.config.timeline.json_path); }},
+};
+
+constexpr auto kTomlKeys = [] {
+  std::array<TomlKey, std::size(kKeys)> keys;
+  std::copy(std::begin(kKeys), std::end(kKeys), keys.begin());
+  return keys;
+}();
+
+std::vector<std::string_view> table_names() {
+  std::vector<std::string_view> names;
+  for (const TomlKey& key : kTomlKeys) {
+    if (names.empty() || names.back() != key.table) names.push_back(key.table);
+  }
+  return names;
+}
+
+/// The known keys of a table.
+std::vector<std::string_view> keys_of(std::string_view table) {
+  std::vector<std::string_view> keys;
+  for (const TomlKey& key : kTomlKeys) {
+    if (key.table == table) keys.push_back(key.key);
+  }
+  return keys;
+}
+
+/// "; it belongs in [machine]" for a key in the wrong table, else the nearest key of the right one.
+std::string key_hint(std::string_view table, std::string_view key) {
+  for (const TomlKey& known : kTomlKeys) {
+    if (known.key == key) return "; it belongs in [" + std::string(known.table) + "]";
+  }
+  return did_you_mean(key, keys_of(table));
+}
+
+/// Walks the parsed document and collects what is wrong with it.
+class Reader {
+ public:
+  Reader(std::string_view file_name, Target target) : file_name_(file_name), target_(target) {}
+
+  void read_document(const toml::table& document) {
+    for (const auto& [name, value] : document) {
+      const std::vector<std::string_view> tables = table_names();
+      const bool known = std::find(tables.begin(), tables.end(), name.str()) != tables.end();
+      if (const auto* table = value.as_table(); known && table != nullptr) {
+        read_table(name.str(), *table);
+      } else if (known) {
+        report(value.source(), format("'%s' ", quotable(name).c_str()) +
+                                   wrong_type("a table", value) + " -- write [" +
+                                   std::string(name.str()) + "] and its keys below");
+      } else if (value.is_table()) {
+        report(name.source(), format("unknown table '%s'", quotable(name).c_str()) +
+                                  did_you_mean(name.str(), tables));
+      } else {
+        report(name.source(),
+               format("unknown key '%s' outside of a table", quotable(name).c_str()) +
+                   key_hint({}, name.str()));
+      }
+    }
+  }
+
+  /// All problems, one per line, in the order of the file; empty when there was none.
+  std::string problems() {
+    std::stable_sort(problems_.begin(), problems_.end(), [](const Problem& a, const Problem& b) {
+      return a.at.line != b.at.line ? a.at.line < b.at.line : a.at.column < b.at.column;
+    });
+    std::string text;
+    for (const Problem& problem : problems_) {
+      text += (text.empty() ? "" : "\n") + problem.text;
+    }
+    return text;
+  }
+
+  void report(const toml::source_region& source, const std::string& text) {
+    problems_.push_back(
+        {source.begin,
+         format("%s:%u:%u: ", file_name_.c_str(), source.begin.line, source.begin.column) + text});
+  }
+
+ private:
+  struct Problem {
+    toml::source_position at;
+    std::string text;
+  };
+
+  void read_table(std::string_view name, const toml::table& table) {
+    for (const auto& [key, value] : table) {
+      const auto* const known = std::find_if(
+          std::begin(kKeys), std::end(kKeys),
+          [&, &key = key](const KnownKey& k) { return k.table == name && k.key == key.str(); });
+      if (known == std::end(kKeys)) {
+        report(key.source(), format("unknown key '%s' in [%s]", quotable(key).c_str(),
+                                    std::string(name).c_str()) +
+                                 key_hint(name, key.str()));
+        continue;
+      }
+      const std::string problem = known->set(value, target_);
+      if (!problem.empty()) {
+        report(value.source(),
+               format("'%s.%s' ", std::string(name).c_str(), std::string(key.str()).c_str()) +
+                   problem);
+      }
+    }
+  }
+
+  /// A key may hold anything, a line break or an escape sequence for the terminal too.
+  static std::string quotable(const toml::key& key) {
+    std::string text(key.str().substr(0, 64));
+    for (char& c : text) {
+      if (static_cast<unsigned char>(c) < ' ' || c == '\x7f') c = '?';
+    }
+    return text;
+  }
+
+  std::string file_name_;
+  Target target_;
+  std::vector<Problem> problems_;
+};
+
+}  // namespace
+
+std::span<const TomlKey> toml_keys() {
+  return kTomlKeys;
+}
+
+Result<VmConfig> read_toml(std::string_view text, std::string_view file_name) {
+  VmConfig config;
+  Reader reader(file_name, {config, file_name.substr(0, file_name.rfind('/') + 1)});
+  const toml::parse_result document = toml::parse(text);
+  if (document) {
+    reader.read_document(document.table());
+  } else {
+    reader.report(document.error().source(), std::string(document.error().description()));
+  }
+  std::string problems = reader.problems();
+  if (!problems.empty()) return Error::config(std::move(problems));
+  return config;
+}
+
+Result<VmConfig> read_toml_file(const std::string& path) {
+  const auto file = open_file(path, O_RDONLY);
+  if (!file) return Error::config(file.error().message());
+  std::string text;
+  while (text.size() <= kMaxFileSize) {
+    char part[4096];
+    const ssize_t size = ::read(file->get(), part, sizeof(part));
+    if (size < 0 && errno == EINTR) continue;
+    if (size < 0) {
+      return Error::config(Error::from_errno(errno, "cannot read '" + path + "'").message());
+    }
+    if (size == 0) return read_toml(text, path);
+    text.append(part, static_cast<std::size_t>(size));
+  }
+  return Error::config("cannot read '" + path +
+                       "': it is larger than 1MiB, no TOML file of a VM is");
+}
+
+}  // namespace mote
