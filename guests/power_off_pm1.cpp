@@ -13,6 +13,7 @@ void guest_main(const BootInfo&) {
   constexpr u16 kSleepEnable = 0x2000;
   print("power off by port 604h\n");
   out16(kPm1Control, kSleepEnable);
+  linger();
   print("FAIL power_off_pm1: still running\n");
   reset();
 }

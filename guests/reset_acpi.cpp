@@ -2,6 +2,7 @@
 // reset_acpi: resets by the ACPI reset register. Where that does nothing it says so and powers off.
 #include "guests/kit/boot_info.hpp"
 #include "guests/kit/cpu.hpp"
+#include "guests/kit/power.hpp"
 #include "guests/kit/print.hpp"
 
 namespace kit {
@@ -11,6 +12,7 @@ void guest_main(const BootInfo&) {
   constexpr u8 kResetValue = 1;
   print("reset by the ACPI reset register\n");
   out8(kResetPort, kResetValue);
+  linger();
   print("FAIL reset_acpi: still running\n");
 }
 

@@ -3,6 +3,7 @@
 // off.
 #include "guests/kit/boot_info.hpp"
 #include "guests/kit/cpu.hpp"
+#include "guests/kit/power.hpp"
 #include "guests/kit/print.hpp"
 
 namespace kit {
@@ -12,6 +13,7 @@ void guest_main(const BootInfo&) {
   constexpr u8 kPulseReset = 0xFE;
   print("reset by the keyboard controller\n");
   out8(kCommandPort, kPulseReset);
+  linger();
   print("FAIL reset_i8042: still running\n");
 }
 

@@ -27,6 +27,7 @@ constexpr u64 kUnmapped = u64{1} << 40;
 void power_off() {
   out8(kSleepControlPort, kSleepS5);
   mmio_write<u8>(kMicrovmSleepControl, kSleepS5);
+  linger();
   triple_fault();
 }
 
@@ -34,7 +35,14 @@ void reset() {
   out8(kResetPort, kResetValue);
   mmio_write<u8>(kMicrovmReset, kMicrovmResetValue);
   out8(kKeyboardCommandPort, kPulseReset);
+  linger();
   triple_fault();
+}
+
+void linger() {
+  constexpr u64 kTicks = 50'000'000;
+  const u64 begin = rdtsc();
+  while (rdtsc() - begin < kTicks) pause();
 }
 
 void triple_fault() {

@@ -14,4 +14,8 @@ namespace kit {
 /// Faults with an empty interrupt table: the processor shuts down [SDM 3A 6.15, #DF].
 [[noreturn]] void triple_fault();
 
+/// Waits some 20 ms: time for a monitor that stops the vCPUs from another thread. To be called
+/// behind a write that should have ended the guest.
+void linger();
+
 }  // namespace kit
