@@ -57,8 +57,9 @@ std::string diagnosis_table(const Diagnosis& diagnosis) {
 }
 
 std::string diagnosis_json(const Diagnosis& diagnosis) {
-  std::string text =
-      format("{\"can_run\": %s, \"findings\": [", diagnosis.can_run() ? "true" : "false");
+  std::string text = "{\"can_run\": ";
+  text += diagnosis.can_run() ? "true" : "false";
+  text += ", \"guest_ring0\": " + json_string(diagnosis.guest_ring0) + ", \"findings\": [";
   const char* separator = "\n";
   for (const Finding& finding : diagnosis.findings) {
     text += separator;

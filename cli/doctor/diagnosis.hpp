@@ -28,6 +28,8 @@ struct Finding {
 /// All findings, groups together, in the order of the tables.
 struct Diagnosis {
   std::vector<Finding> findings;
+  /// How code of guest ring 0 runs: "native", "emulated", or "unknown" when that was not found out.
+  std::string guest_ring0 = "unknown";
 
   /// True when nothing that Mote cannot do without is missing.
   bool can_run() const;
@@ -36,8 +38,8 @@ struct Diagnosis {
 /// For people: groups, one line per finding with [ok], [--] or [!!], remedies below, a verdict.
 std::string diagnosis_table(const Diagnosis& diagnosis);
 
-/// For machines: {"can_run": bool, "findings": [{"group", "name", "status", "detail", "remedy"}]},
-/// status being "ok", "missing" or "fatal".
+/// For machines: {"can_run": bool, "guest_ring0": string, "findings": [{"group", "name", "status",
+/// "detail", "remedy"}]}, status being "ok", "missing" or "fatal".
 std::string diagnosis_json(const Diagnosis& diagnosis);
 
 }  // namespace mote

@@ -5,6 +5,9 @@ namespace mote {
 
 Diagnosis examine_host() {
   Diagnosis diagnosis;
+  examine_kvm(diagnosis);
+  examine_io_uring(diagnosis);
+  examine_kernel(diagnosis);
   return diagnosis;
 }
 

@@ -171,10 +171,12 @@ std::vector<std::string_view> keys_of(std::string_view table) {
 
 /// "; it belongs in [machine]" for a key in the wrong table, else the nearest key of the right one.
 std::string key_hint(std::string_view table, std::string_view key) {
+  std::string homes;
   for (const TomlKey& known : kTomlKeys) {
-    if (known.key == key) return "; it belongs in [" + std::string(known.table) + "]";
+    if (known.key != key) continue;
+    homes += (homes.empty() ? "; it belongs in [" : " or [") + std::string(known.table) + "]";
   }
-  return did_you_mean(key, keys_of(table));
+  return homes.empty() ? did_you_mean(key, keys_of(table)) : homes;
 }
 
 /// Walks the parsed document and collects what is wrong with it.
@@ -203,15 +205,15 @@ class Reader {
     }
   }
 
-  /// All problems, one per line, in the order of the file; empty when there was none.
+  /// All problems in the order of the file, one per line; empty when there was none.
   std::string problems() {
     std::stable_sort(problems_.begin(), problems_.end(), [](const Problem& a, const Problem& b) {
       return a.at.line != b.at.line ? a.at.line < b.at.line : a.at.column < b.at.column;
     });
+    if (problems_.size() == 1) return problems_.front().text;
     std::string text;
-    for (const Problem& problem : problems_) {
-      text += (text.empty() ? "" : "\n") + problem.text;
-    }
+    for (const Problem& problem : problems_) text += "\n" + problem.text;
+    if (!text.empty()) text.insert(0, format("%zu problems:", problems_.size()));
     return text;
   }
 
@@ -268,6 +270,10 @@ std::span<const TomlKey> toml_keys() {
 }
 
 Result<VmConfig> read_toml(std::string_view text, std::string_view file_name) {
+  if (text.find('\0') != std::string_view::npos) {
+    return Error::config("'" + std::string(file_name) +
+                         "' is a binary file, not TOML -- a kernel is passed with --kernel");
+  }
   VmConfig config;
   Reader reader(file_name, {config, file_name.substr(0, file_name.rfind('/') + 1)});
   const toml::parse_result document = toml::parse(text);
