@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a monitor weighs: its memory beside the guest's, and its binary."""
+
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import tempfile
+import time
+
+from bench.harness.context import Unmeasurable
+
+SETTLE_SECONDS = 0.3
+MAPPING = re.compile(r"^[0-9a-f]+-[0-9a-f]+ (?P<rights>\S+) \S+ \S+ (?P<inode>\d+)")
+
+
+def read_mappings(pid: int) -> list[dict]:
+    """The mappings of /proc/PID/smaps: rights, inode, and every field in KiB."""
+    mappings: list[dict] = []
+    for line in pathlib.Path(f"/proc/{pid}/smaps").read_text().splitlines():
+        if head := MAPPING.match(line):
+            mappings.append({"rights": head["rights"], "inode": head["inode"]})
+        elif line.endswith(" kB"):
+            name, value = line[:-3].split(":")
+            mappings[-1][name] = int(value)
+    return mappings
+
+
+def private_dirty(mapping: dict) -> int:
+    """Pages that this process alone has written. In a private mapping of a file only anonymous pages
+    are that: others are the page cache's, dirty when the file itself was written lately."""
+    if mapping["inode"] != "0" and mapping["rights"].endswith("p"):
+        return min(mapping["Private_Dirty"], mapping["Anonymous"])
+    return mapping["Private_Dirty"]
+
+
+def memory_without_guest(command: list[str], ready: bytes, guest_mib: int) -> dict[str, int]:
+    """Starts a monitor with a guest that prints `ready` and idles. Returns KiB of `rss` and
+    `private_dirty`, the guest's RAM left out: that is the one writable mapping of exactly its size.
+    """
+    process = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
+    try:
+        output = b""
+        while ready not in output:
+            chunk = os.read(process.stdout.fileno(), 4096)
+            if not chunk:
+                raise Unmeasurable(f"the guest did not say {ready!r}: {' '.join(command)}")
+            output += chunk
+        time.sleep(SETTLE_SECONDS)
+        mappings = read_mappings(process.pid)
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+    guest = [m for m in mappings if m["Size"] == guest_mib * 1024 and m["rights"].startswith("rw")]
+    if len(guest) != 1:
+        raise Unmeasurable(
+            f"{len(guest)} writable mappings of {guest_mib} MiB, expected the guest's one: "
+            f"{' '.join(command)}"
+        )
+    mappings.remove(guest[0])
+    return {
+        "rss": sum(m["Rss"] for m in mappings),
+        "private_dirty": sum(private_dirty(m) for m in mappings),
+    }
+
+
+def stripped_size(binary: str) -> int:
+    """Bytes of the binary without symbols and debugging information."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = shutil.copy(binary, folder)
+        subprocess.run(["strip", copy], check=True)
+        return os.path.getsize(copy)
+
+
+def shared_objects(binary: str) -> int:
+    """How many other files the binary needs to start: libraries and a program interpreter."""
+    text = subprocess.run(
+        ["readelf", "--wide", "--dynamic", "--program-headers", binary],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    return len(re.findall(r"\(NEEDED\)|^\s+INTERP\s", text, re.MULTILINE))

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs programs interleaved and times them by the C helper spawn_timer, so that nothing of Python's
+own cost is in the figures. All times are microseconds since the moment before exec."""
+
+import dataclasses
+import subprocess
+
+from bench.harness.context import Context, Unmeasurable
+
+
+@dataclasses.dataclass(frozen=True)
+class FirstByte:
+    at: float
+    cpu: float
+
+
+@dataclasses.dataclass(frozen=True)
+class WholeRun:
+    last_byte: float
+    end: float
+    cpu: float
+
+    @property
+    def last_byte_to_end(self) -> float:
+        return self.end - self.last_byte
+
+
+def call(context: Context, mode: str, command: list[str]) -> list[float]:
+    timer = [context.built("bench/spawn_timer"), mode]
+    result = subprocess.run([*timer, *command], capture_output=True, text=True)
+    if result.returncode != 0:
+        raise Unmeasurable(result.stderr.strip())
+    return [float(word) for word in result.stdout.split()]
+
+
+def first_byte(context: Context, command: list[str]) -> FirstByte:
+    return FirstByte(*call(context, "--first-byte", command))
+
+
+def whole_run(context: Context, command: list[str]) -> WholeRun:
+    *times, status = call(context, "--whole", command)
+    if status != 0:
+        raise Unmeasurable(f"exit status {status:.0f} of: {' '.join(command)}")
+    return WholeRun(*times)
+
+
+def interleaved(context: Context, time_once, commands: dict[str, list[str]]) -> dict[str, list]:
+    """One round runs each command once. A round before the first warms the caches."""
+    runs: dict[str, list] = {name: [] for name in commands}
+    for round_number in range(-1, context.rounds):
+        for name, command in commands.items():
+            run = time_once(context, command)
+            if round_number >= 0:
+                runs[name].append(run)
+    return runs
