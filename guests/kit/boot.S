@@ -46,6 +46,13 @@
   movl %eax, %ss
 .endm
 
+// A bzImage is entered 512 bytes behind its start [boot.rst 64-bit].
+.section .head, "ax"
+  .org 0x200
+.code64
+  jmp linux64_start
+  .org 0x1000
+
 .text
 .code32
 // PVH: ebx holds hvm_start_info, interrupts off, paging off.

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The IDT, complete at link time, and its 256 entry stubs. A gate splits its address into three
-// fields that no relocation can fill, so the stubs stand at a fixed place: the first byte of the image.
+// fields that no relocation can fill, so the stubs stand at a fixed place: behind the first page of
+// the image.
 
-.set kStubs, 0x100000
+.set kStubs, GUEST_BASE + 0x1000
 .set kStubSize, 16
 .set kCode64, 0x08
 .set kGate, 0x8E             // present, interrupt gate
@@ -67,7 +68,7 @@ isr_common:
 idt:
   .set vector, 0
   .rept 256
-  .word (vector * kStubSize) & 0xFFFF, kCode64
+  .word (kStubs + vector * kStubSize) & 0xFFFF, kCode64
   .if vector == 3
   .word kUserGate << 8
   .else
