@@ -4,6 +4,8 @@
 #include <fcntl.h>
 #include <sys/signalfd.h>
 
+#include <malloc.h>
+
 #include <csignal>
 #include <cstdio>
 #include <optional>
@@ -146,6 +148,8 @@ int report(const Error& error) {
 }  // namespace
 
 int run_command(const VmConfig& config, Timeline& timeline) {
+  ::mallopt(M_ARENA_MAX,
+            1);  // a second arena would cost more memory than the threads' rare allocations
   const auto code = run_vm(config, timeline);
   timeline.mark("end");
   if (!code) return report(code.error());

@@ -1,12 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vmm/machine/board.hpp"
 
+#include <algorithm>
+
 #include "vmm/arch/layout.hpp"
 
 namespace mote {
 
 Board::Legacy::Legacy(const MachineConfig& config, Interrupts& interrupts, EventLoop& loop)
-    : alarm(loop), pit(interrupts.line(layout::kPitPin), alarm), rtc(config.memory_bytes) {
+    : alarm(loop),
+      pit(interrupts.line(layout::kPitPin), alarm),
+      rtc({.below_4g = std::min(config.memory_bytes, layout::kHoleStart.raw()),
+           .above_4g = std::max(config.memory_bytes, layout::kHoleStart.raw()) -
+                       layout::kHoleStart.raw()}) {
   alarm.set_handler(pit);
 }
 
