@@ -21,7 +21,9 @@ void write(std::string_view text) {
   while (left > 0) {
     while ((in8(kLineStatus) & kTransmitterEmpty) == 0) pause();
     // WHY not REP OUTSB: KVM emulates string output, one exit for each byte all the same.
-    for (std::size_t room = kFifoSize; room > 0 && left > 0; room--, left--) out8(kData, *next++);
+    for (std::size_t room = kFifoSize; room > 0 && left > 0; room--, left--) {
+      out8(kData, static_cast<u8>(*next++));
+    }
   }
 }
 
