@@ -1,0 +1,254 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The outer Linux: artefacts, its initramfs, QEMU around it, and the report that comes back (see drive.c)."""
+
+import dataclasses
+import os
+import pathlib
+import queue
+import re
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+HERE = ROOT / "tests/lab"
+LINUX = ROOT / "guests/linux"
+sys.path.insert(0, str(LINUX))
+from cpio import Archive  # noqa: E402
+
+QEMU = "qemu-system-x86_64"
+# TCG's SVM does not intercept XSETBV, so a nested guest's XCR0 passes kvm-amd by and its CPUID leaf 0Dh lies: no XSAVE.
+CPU = "max,xsave=off"
+MODULES = ("irqbypass", "kvm", "kvm-amd")
+GRACE_SECONDS = 60  # for the outer Linux itself: its start, and what it may be late in reporting
+
+
+class Missing(Exception):
+    """The lab cannot run here; the message says why and what to do."""
+
+
+@dataclasses.dataclass
+class Case:
+    """One program run in the outer Linux, and what is expected of it. Paths in `args` are the outer Linux's (/lab/...)."""
+    name: str
+    args: list
+    exit: int = 0                                # exit code
+    steps: list = dataclasses.field(default_factory=list)   # ("wait" | "send" | "signal" | "pause", value)
+    stdin: str = "pipe"                          # pipe, pty or null
+    timeout: int = 60                            # seconds inside the outer Linux
+    contains: list = dataclasses.field(default_factory=list)  # regular expressions that the output must match
+    lacks: list = dataclasses.field(default_factory=list)     # ... must not match
+    outer_memory: int = 2048                     # MiB that the outer Linux needs
+
+
+@dataclasses.dataclass
+class Result:
+    """What the driver said of one case; times in seconds from just before its start."""
+    output: bytes = b""
+    end: str = "never"      # exit, signal, timeout, never (the outer Linux ended first)
+    number: int = 0
+    seconds: float = 0.0
+    steps: list = dataclasses.field(default_factory=list)
+
+
+def tool(path, *args):
+    """The last line that a script of the project prints: a path."""
+    done = subprocess.run([path, *args], stdout=subprocess.PIPE, text=True)
+    if done.returncode != 0:
+        raise Missing(f"{pathlib.Path(path).relative_to(ROOT)} failed (exit code {done.returncode})")
+    return pathlib.Path(done.stdout.strip().splitlines()[-1])
+
+
+def without_pvh(elf):
+    """The ELF file's bytes with its note segment hidden, so that a loader takes the 64-bit Linux boot protocol."""
+    image = bytearray(elf)
+    offset, = struct.unpack_from("<Q", image, 32)
+    size, count = struct.unpack_from("<HH", image, 54)
+    for header in range(offset, offset + size * count, size):
+        if struct.unpack_from("<I", image, header)[0] == 4:  # PT_NOTE
+            struct.pack_into("<I", image, header, 0)         # PT_NULL
+    return bytes(image)
+
+
+class Artefacts:
+    """What can be put under /lab in the outer Linux, made when first asked for."""
+
+    def __init__(self, mote):
+        self._mote = mote
+
+    def add(self, archive, path):
+        """Puts the file that a case names `path` into the archive."""
+        if path == "/lab/mote":
+            archive.copy(path, self._mote)
+        elif path in ("/lab/vmlinux", "/lab/bzImage"):
+            archive.copy(path, tool(LINUX / "build") / pathlib.Path(path).name)
+        elif path == "/lab/vmlinux-64":
+            archive.file(path, without_pvh((tool(LINUX / "build") / "vmlinux").read_bytes()))
+        elif path == "/lab/init.cpio":
+            archive.copy(path, tool(LINUX / "initramfs"))
+        elif path == "/lab/debian/vmlinuz":
+            archive.copy(path, tool(LINUX / "debian-kernel"))
+        elif path == "/lab/debian/initrd.img":
+            archive.copy(path, tool(LINUX / "debian-initramfs") / "initrd.img")
+        elif path == f"/lab/{QEMU}":
+            add_qemu(archive)
+        else:
+            raise ValueError(f"no such file in the lab: {path}")
+
+
+def add_qemu(archive):
+    """QEMU with its shared libraries and its microvm firmware, as the host has them."""
+    program = shutil.which(QEMU)
+    archive.copy(f"/lab/{QEMU}", program)
+    for line in subprocess.run(["ldd", program], check=True, capture_output=True, text=True).stdout.splitlines():
+        found = re.search(r"(/\S+) \(0x", line)
+        if found:
+            library = found.group(1)
+            archive.copy(library if "ld-linux" in library else f"/lib/{os.path.basename(library)}", library)
+    for name in ("qboot.rom", "bios-microvm.bin", "pvh.bin", "linuxboot_dma.bin"):
+        for folder in ("/usr/share/qemu", "/usr/share/seabios"):
+            if os.path.exists(f"{folder}/{name}"):
+                archive.copy(f"/lab/qemu/{name}", f"{folder}/{name}")
+                break
+
+
+def script(cases):
+    """The driver's script."""
+    lines = []
+    for case in cases:
+        lines += [f"case {case.name}", f"timeout {case.timeout}", f"stdin {case.stdin}"]
+        lines += [f"arg {argument}" for argument in case.args]
+        lines += [f"{kind} {value}" for kind, value in case.steps]
+        lines += ["go"]
+    return "\n".join(lines) + "\n"
+
+
+def pack(cases, artefacts, quiet, folder):
+    """Writes the outer initramfs for these cases and returns (kernel, initramfs)."""
+    debian = tool(LINUX / "debian-package", "linux-image-cloud-amd64")
+    driver = folder / "drive"
+    subprocess.run(["gcc", "-static", "-O1", "-s", "-Wall", "-Wextra", "-Werror", "-o", driver, HERE / "drive.c"], check=True)
+    archive = Archive()
+    for name in ("proc", "sys", "dev", "tmp"):
+        archive.folder(name)
+    archive.character_device("dev/console", 5, 1)
+    archive.copy("bin/busybox", "/bin/busybox")
+    archive.copy("init", HERE / "outer-init")
+    for module in MODULES:
+        archive.copy(f"lab/modules/{module}.ko", next(debian.glob(f"lib/modules/*/kernel/**/{module}.ko")))
+    archive.copy("lab/drive", driver)
+    archive.file("lab/script", script(cases).encode())
+    archive.file("lab/start", f"/lab/drive {'-q ' if quiet else ''}/lab/script\n".encode())
+    for path in sorted({word for case in cases for word in case.args if word.startswith("/lab/")}):
+        artefacts.add(archive, path)
+    initramfs = folder / "outer.cpio"
+    initramfs.write_bytes(archive.finish())
+    return next(debian.glob("boot/vmlinuz-*")), initramfs
+
+
+class _Reader(threading.Thread):
+    """Passes a pipe's bytes on through a queue, so that waiting for them can end; b'' at the end."""
+
+    def __init__(self, pipe):
+        super().__init__(daemon=True)
+        self.chunks = queue.Queue()
+        self._pipe = pipe
+        self.start()
+
+    def run(self):
+        while chunk := os.read(self._pipe.fileno(), 65536):
+            self.chunks.put(chunk)
+        self.chunks.put(b"")
+
+
+class Report:
+    """Takes the driver's report apart as it comes; what cannot be understood ends it with `problem`."""
+
+    def __init__(self, on_data, on_end):
+        self.results = {}
+        self.problem = None
+        self._on_data = on_data
+        self._on_end = on_end
+        self._buffer = b""
+        self.current = None  # the case that runs
+
+    def feed(self, chunk):
+        """Takes the next bytes; True when a case began or ended."""
+        before = self.current
+        self._take(chunk)
+        return self.current != before
+
+    def _take(self, chunk):
+        self._buffer += chunk
+        while self.problem is None and b"\n" in self._buffer:
+            line, rest = self._buffer.split(b"\n", 1)
+            words = line.decode(errors="replace").split()
+            if words and words[0] == "data" and self.current:
+                length = int(words[1])
+                if len(rest) < length + 1:
+                    return
+                self.results[self.current].output += rest[:length]
+                self._on_data(rest[:length])
+                rest = rest[length + 1:]
+            elif words and words[0] == "begin":
+                self.current = " ".join(words[1:])
+                self.results[self.current] = Result()
+            elif words and words[0] == "end" and self.current:
+                result = self.results[self.current]
+                result.end, result.number = words[1], int(words[2])
+                result.seconds = int(words[3]) / 1e6
+                result.steps = [int(word) / 1e6 for word in words[5:]]
+                self._on_end(self.current, result)
+                self.current = None
+            else:
+                self.problem = line.decode(errors="replace")
+            self._buffer = rest
+
+
+def run(cases, mote, *, quiet=False, keep=False, on_data=lambda data: None, on_end=lambda name, result: None):
+    """Boots the outer Linux, runs the cases in it, returns {name: Result}. `on_end` is called as each case ends."""
+    if not shutil.which(QEMU):
+        raise Missing(f"{QEMU}: not found -- apt-get install qemu-system-x86")
+    if not os.path.exists("/bin/busybox"):
+        raise Missing("/bin/busybox: not found -- apt-get install busybox-static")
+    memory = max(case.outer_memory for case in cases)
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="mote-lab."))
+    try:
+        kernel, initramfs = pack(cases, Artefacts(mote), quiet, folder)
+        command = [QEMU, "-M", "q35", "-accel", "tcg,thread=multi", "-cpu", CPU, "-smp", "2", "-m", str(memory), "-nodefaults", "-no-user-config",
+                   "-display", "none", "-no-reboot", "-kernel", kernel, "-initrd", initramfs,
+                   "-append", "console=ttyS0 quiet mitigations=off panic=-1 nowatchdog",
+                   "-serial", f"file:{folder}/console", "-serial", "stdio"]
+        timeouts = {case.name: case.timeout for case in cases}
+        deadline = time.monotonic() + GRACE_SECONDS
+        qemu = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=open(folder / "qemu", "wb"))
+        report = Report(on_data, on_end)
+        reader = _Reader(qemu.stdout)
+        try:
+            while report.problem is None:
+                chunk = reader.chunks.get(timeout=max(0.0, deadline - time.monotonic()))
+                if not chunk:
+                    break
+                if report.feed(chunk):
+                    deadline = time.monotonic() + GRACE_SECONDS + timeouts.get(report.current, 0)
+            qemu.wait(timeout=20 if report.problem is None else 0.1)
+        except queue.Empty:
+            report.problem = "the outer Linux stopped responding"
+        except subprocess.TimeoutExpired:
+            pass
+        finally:
+            qemu.kill()
+            qemu.wait()
+        if not report.results:
+            tail = "".join((folder / name).read_text(errors="replace")[-1500:] for name in ("qemu", "console") if (folder / name).exists())
+            raise Missing(f"the outer Linux ran no case: {report.problem or 'it ended'}\n{tail}")
+        return report.results
+    finally:
+        if keep:
+            print(f"kept: {folder}", file=sys.stderr)
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
