@@ -44,6 +44,10 @@ constexpr u8 kCauseModemStatus = 0x00;
 constexpr u8 kCauseNone = 0x01;
 constexpr u8 kIirFifosOn = 0xc0;
 
+/// That many looks at the line status with nothing sent in between: a driver that polls for input,
+/// not one that waits for the transmitter.
+constexpr u8 kPollsForInput = 64;
+
 constexpr std::size_t trigger_level(Fcr fcr) {
   constexpr std::array<std::size_t, 4> kLevels = {1, 4, 8, 14};
   return kLevels[(fcr & kFcrTrigger).raw >> 6];
@@ -177,6 +181,7 @@ void Serial::transmit(u8 value) {
   // Writing takes the interrupt back, being empty again raises it anew: drivers that answer an edge
   // with the next byte, without a look at its cause, need both.
   state_.empty_pending = false;
+  if (state_.idle_polls < kPollsForInput) state_.idle_polls = 0;
   update_line();
   if (state_.mcr.any(kMcrLoop)) {
     push_received(value);
@@ -220,6 +225,7 @@ void Serial::push_received(u8 value) {
 }
 
 Serial::Lsr Serial::line_status() {
+  if (state_.idle_polls < kPollsForInput) ++state_.idle_polls;
   Lsr status = std::exchange(state_.errors, {});
   if (state_.received_count > 0) status |= kLsrDataReady;
   if (transmitter_empty()) status |= kLsrHoldingEmpty | kLsrAllEmpty;
@@ -254,18 +260,24 @@ void Serial::update_line() {
   irq_.set_level(high);
 }
 
+bool Serial::is_ready_for_input() const {
+  if (state_.mcr.any(kMcrLoop)) return false;
+  return state_.mcr.any(kMcrRts) || state_.ier.any(kIerReceived) ||
+         state_.idle_polls == kPollsForInput;
+}
+
 std::size_t Serial::input_room() {
   const std::lock_guard guard(lock_);
   const std::size_t size = state_.fcr.any(kFcrEnable) ? kReceiveFifo : 1;
   const std::size_t used = state_.received_count;
-  const std::size_t room = state_.mcr.any(kMcrLoop) || used >= size ? 0 : size - used;
+  const std::size_t room = !is_ready_for_input() || used >= size ? 0 : size - used;
   if (room == 0) input_wished_ = true;
   return room;
 }
 
 /// WHY: only when the FIFO has run empty: one wake-up of the loop per FIFO, not per byte.
 bool Serial::input_wish_granted() {
-  if (!input_wished_ || state_.received_count > 0 || state_.mcr.any(kMcrLoop)) return false;
+  if (!input_wished_ || state_.received_count > 0 || !is_ready_for_input()) return false;
   input_wished_ = false;
   return listener_ != nullptr;
 }
@@ -304,6 +316,7 @@ void Serial::restore(const State& state) {
   state_.errors &= kLsrOverrun;
   state_.changes &= kMsrChanges;
   state_.received_count = std::min<u8>(state.received_count, kReceiveFifo);
+  state_.idle_polls = std::min(state.idle_polls, kPollsForInput);
   line_high_ = interrupt_cause() != kCauseNone;
 }
 

@@ -37,8 +37,10 @@ class InputListener {
 /// Output: the line status says that the transmitter is empty while the host has room for a whole
 /// FIFO. When the host reads slowly it is not, and the guest waits or is interrupted later; a guest
 /// that keeps to this never loses a byte, and no vCPU ever blocks.
-/// Input: offered only as the receive FIFO has room. The interrupt comes as soon as there is data
-/// (as "character timeout" below the trigger level).
+/// Input: taken only as the receive FIFO has room, and only while the guest is ready for it: it
+/// asserts RTS, or has the receive interrupt enabled, or has been polling the line status. Drivers
+/// empty the FIFO when they start, and what was typed before waits for them at the host. The
+/// interrupt comes as soon as there is data (as "character timeout" below the trigger level).
 ///
 /// LIMIT: no break, no line errors but overrun in loop-back; OUT2 does not gate the interrupt.
 /// One lock; under it the interrupt controllers and the SerialOutput are called.
@@ -68,6 +70,7 @@ class Serial final : public ByteDevice {
     u16 divisor = 12;            ///< 9600 baud, as firmware leaves it
     bool empty_pending = false;  ///< "transmitter empty" is to be reported as an interrupt
     bool short_of_room = false;  ///< the guest was told that the transmitter is not empty
+    u8 idle_polls = 0;           ///< reads of the line status since the last byte sent
     u8 received_count = 0;
     std::array<u8, kReceiveFifo> received{};  ///< oldest first
     bool operator==(const State&) const = default;
@@ -118,6 +121,7 @@ class Serial final : public ByteDevice {
   u8 read_cause();
   Lsr line_status();
   Msr modem_inputs() const;
+  bool is_ready_for_input() const;
   bool input_wish_granted();
   void update_line();
 

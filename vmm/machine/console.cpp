@@ -6,6 +6,7 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -17,6 +18,8 @@ namespace {
 
 /// How much output may wait for a slow reader before the guest is told to wait.
 constexpr std::size_t kOutputCapacity = 64 * kKiB;
+/// How much typed input may wait for a guest that takes none; what is typed beyond is lost.
+constexpr std::size_t kInputCapacity = 4 * kKiB;
 constexpr std::byte kCtrlA{0x01};
 
 Result<UniqueFd> open_pty(UniqueFd& slave, std::string& path) {
@@ -66,7 +69,7 @@ Result<std::unique_ptr<Console>> Console::create(const SerialConfig& config, Eve
 void Console::start(Serial& serial) {
   serial_ = &serial;
   serial.set_input_listener(*this);
-  if (input_ >= 0) read_more(0);
+  if (input_ >= 0) feed_input(0);
 }
 
 void Console::finish(Completion done) {
@@ -134,28 +137,38 @@ void Console::on_written(i32 result) {
 }
 
 void Console::on_input_room() {
-  loop_.post(Completion::to<&Console::read_more>(this));
+  loop_.post(Completion::to<&Console::feed_input>(this));
 }
 
-void Console::read_more(i32) {
+/// Gives the port what it has room for, and reads on when it could take more. At a terminal it
+/// reads in any case: Ctrl-a x has to be seen also while the guest takes no input.
+void Console::feed_input(i32) {
+  bool has_room = true;
+  while (has_room && !input_waiting_.empty()) {
+    const std::size_t count = std::min(serial_->input_room(), input_waiting_.size());
+    serial_->receive(std::span(input_waiting_).first(count));
+    input_waiting_.erase(input_waiting_.begin(),
+                         input_waiting_.begin() + static_cast<std::ptrdiff_t>(count));
+    has_room = count > 0;
+  }
   if (reading_ || input_ < 0) return;
-  const std::size_t room = serial_->input_room();
-  if (room == 0) return;  // on_input_room follows
+  if (!escapes_ && (!has_room || serial_->input_room() == 0)) return;  // on_input_room follows
   reading_ = true;
-  loop_.read(input_, std::span(input_buffer_).first(std::min(room, input_buffer_.size())),
-             Completion::to<&Console::on_read>(this));
+  loop_.read(input_, input_buffer_, Completion::to<&Console::on_read>(this));
 }
 
 void Console::on_read(i32 result) {
   reading_ = false;
-  if (result == -EINTR || result == -EAGAIN) return read_more(0);
-  if (result <= 0) {  // end of input, or nothing there to read from
-    input_ = -1;
-    return;
+  if (result > 0) {
+    const std::size_t count = filter_escapes(static_cast<std::size_t>(result));
+    if (input_waiting_.size() + count <= kInputCapacity) {
+      input_waiting_.insert(input_waiting_.end(), input_buffer_.begin(),
+                            input_buffer_.begin() + count);
+    }
+  } else if (result != -EINTR && result != -EAGAIN) {
+    input_ = -1;  // end of input, or nothing there to read from
   }
-  const std::size_t count = filter_escapes(static_cast<std::size_t>(result));
-  serial_->receive(std::span(input_buffer_).first(count));
-  read_more(0);
+  feed_input(0);
 }
 
 /// Takes Ctrl-a x out of what was typed, and makes Ctrl-a Ctrl-a one Ctrl-a. Returns what is left.

@@ -47,7 +47,7 @@ class Console final : public SerialOutput, public InputListener {
 
   void write_pending(i32);
   void on_written(i32 result);
-  void read_more(i32);
+  void feed_input(i32);
   void on_read(i32 result);
   std::size_t filter_escapes(std::size_t count);
 
@@ -68,7 +68,8 @@ class Console final : public SerialOutput, public InputListener {
 
   // The loop's thread only:
   std::vector<std::byte> writing_;
-  std::array<std::byte, Serial::kReceiveFifo> input_buffer_;
+  std::array<std::byte, Serial::kReceiveFifo> input_buffer_{};
+  std::vector<std::byte> input_waiting_;  // read, but not yet taken by the port
   bool reading_ = false;
   bool escapes_ = false;       // input is a terminal
   bool escape_begun_ = false;  // Ctrl-a was the last byte

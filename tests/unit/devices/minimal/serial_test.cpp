@@ -40,6 +40,7 @@ struct SerialTest : testing::Test {
   u8 in(u64 offset) { return read8(serial, offset); }
   void out(u64 offset, u8 value) { write8(serial, offset, value); }
   u8 cause() { return in(kIir) & 0x0f; }
+  void assert_rts() { out(kMcr, 0x03); }
   void receive(const std::string& text) { serial.receive(std::as_bytes(std::span(text))); }
 };
 
@@ -286,18 +287,21 @@ TEST_F(SerialTest, DataGoesBeforeThri) {
 }
 
 TEST_F(SerialTest, RoomIsOneByteWithoutFifo) {
+  assert_rts();
   EXPECT_EQ(serial.input_room(), 1u);
   receive("a");
   EXPECT_EQ(serial.input_room(), 0u);
 }
 
 TEST_F(SerialTest, RoomIsTheFifoLessWhatIsInIt) {
+  assert_rts();
   out(kFcr, 0x01);
   receive("abc");
   EXPECT_EQ(serial.input_room(), Serial::kReceiveFifo - 3);
 }
 
 TEST_F(SerialTest, InputTakenByRoomIsNeverLost) {
+  assert_rts();
   out(kFcr, 0x01);
   receive(std::string(serial.input_room(), 'x'));
   EXPECT_EQ(serial.input_room(), 0u);
@@ -306,6 +310,7 @@ TEST_F(SerialTest, InputTakenByRoomIsNeverLost) {
 }
 
 TEST_F(SerialTest, InputUnderWayOutlivesFifoBeingOff) {
+  assert_rts();
   out(kFcr, 0x01);
   const std::size_t room = serial.input_room();
   out(kFcr, 0x00);
@@ -328,6 +333,7 @@ TEST_F(SerialTest, SwitchingTheFifoEmptiesTheReceiver) {
 }
 
 TEST_F(SerialTest, ListenerHearsWhenAFullFifoHasRunEmpty) {
+  assert_rts();
   FakeListener listener;
   serial.set_input_listener(listener);
   out(kFcr, 0x01);
@@ -349,6 +355,7 @@ TEST_F(SerialTest, ListenerIsLeftAloneWhenNobodyWasRefused) {
 }
 
 TEST_F(SerialTest, ListenerHearsOfAFifoReset) {
+  assert_rts();
   FakeListener listener;
   serial.set_input_listener(listener);
   receive("a");
@@ -360,10 +367,41 @@ TEST_F(SerialTest, ListenerHearsOfAFifoReset) {
 TEST_F(SerialTest, ListenerHearsOfTheEndOfLoopBack) {
   FakeListener listener;
   serial.set_input_listener(listener);
-  out(kMcr, 0x10);
+  out(kMcr, 0x12);
   ASSERT_EQ(serial.input_room(), 0u);
-  out(kMcr, 0x00);
+  out(kMcr, 0x02);
   EXPECT_EQ(listener.calls, 1u);
+}
+
+TEST_F(SerialTest, InputWaitsForADriver) {
+  out(kFcr, 0x01);
+  EXPECT_EQ(serial.input_room(), 0u);
+}
+
+TEST_F(SerialTest, InputIsWelcomeWithTheReceiveInterrupt) {
+  FakeListener listener;
+  serial.set_input_listener(listener);
+  out(kFcr, 0x01);
+  ASSERT_EQ(serial.input_room(), 0u);
+  out(kIer, 0x01);
+  EXPECT_EQ(listener.calls, 1u);
+  EXPECT_EQ(serial.input_room(), Serial::kReceiveFifo);
+}
+
+TEST_F(SerialTest, InputIsWelcomeToADriverThatPolls) {
+  out(kFcr, 0x01);
+  for (int i = 0; i < 64; ++i) in(kLsr);
+  EXPECT_EQ(serial.input_room(), Serial::kReceiveFifo);
+}
+
+TEST_F(SerialTest, WaitingForTheTransmitterIsNotPolling) {
+  out(kFcr, 0x01);
+  for (int i = 0; i < 64; ++i) {
+    in(kLsr);
+    in(kLsr);
+    out(kData, 'x');
+  }
+  EXPECT_EQ(serial.input_room(), 0u);
 }
 
 // Modem lines and loop-back ----------------------------------------------------------------------

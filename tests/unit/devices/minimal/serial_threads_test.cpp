@@ -110,6 +110,7 @@ TEST(SerialThreads, InputArrivesWhole) {
   Serial serial(line, output);
   serial.set_input_listener(listener);
   write8(serial, kFcr, 0x01);
+  write8(serial, 4, 0x03);  // the driver is ready for input
   std::string seen;
   std::thread vcpu([&serial, &seen] {
     while (seen.size() < kBytes) {
