@@ -16,7 +16,9 @@ isr_stubs:
   .rept 256
   .align kStubSize
   // Vectors that push an error code by themselves [SDM 3A 6.3.1].
-  .if !(vector == 8 || (vector >= 10 && vector <= 14) || vector == 17 || vector == 21 || vector == 29 || vector == 30)
+  .set has_error, vector == 8 || (vector >= 10 && vector <= 14) || vector == 17 || vector == 21
+  .set has_error, has_error || vector == 29 || vector == 30
+  .if !has_error
   pushq $0
   .endif
   pushq $vector

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The first instructions of an application processor, in real mode: smp.cpp copies them below 1 MiB.
+// The first instructions of an application processor, in real mode: smp.cpp copies them to where a
+// SIPI can reach them.
 
 .set kCode32, 0x18
 
