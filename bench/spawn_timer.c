@@ -10,9 +10,9 @@
 //     when the last byte was readable | when the process was reaped | its processor time |
 //     exit status, or 128 + signal
 //
-// Time starts right before exec. Standard input and standard error are /dev/null, standard output is
-// a pipe. Where allowed, the program runs at real-time priority, so that other work on the machine
-// does not count.
+// Time starts right before exec. The program's standard input is /dev/null, its standard output a
+// pipe, its standard error this one's. Where allowed, the program runs at real-time priority, so
+// that other work on the machine does not count.
 #include <err.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -58,7 +58,6 @@ static void spawn(char** command) {
   if (child == 0) {
     dup2(null, STDIN_FILENO);
     dup2(ends[1], STDOUT_FILENO);
-    dup2(null, STDERR_FILENO);
     be_real_time(kProgramPriority);
     start_cpu_us = now_us(CLOCK_PROCESS_CPUTIME_ID);
     start_us = now_us(CLOCK_MONOTONIC);
@@ -112,7 +111,8 @@ static void time_whole_run(const char* name) {
 int main(int argc, char** argv) {
   const bool is_first = argc > 2 && strcmp(argv[1], "--first-byte") == 0;
   const bool is_whole = argc > 2 && strcmp(argv[1], "--whole") == 0;
-  if (!is_first && !is_whole) errx(2, "usage: spawn_timer --first-byte|--whole PROGRAM ARGUMENT...");
+  if (!is_first && !is_whole)
+    errx(2, "usage: spawn_timer --first-byte|--whole PROGRAM ARGUMENT...");
   spawn(argv + 2);
   if (is_first) time_first_byte(argv[2]);
   if (is_whole) time_whole_run(argv[2]);

@@ -157,8 +157,7 @@ int main(int argc, char** argv) {
 
   const int vcpu = CALL(vm, KVM_CREATE_VCPU, 0);
   const int run_size = CALL(kvm, KVM_GET_VCPU_MMAP_SIZE, 0);
-  struct kvm_run* run =
-      mmap(NULL, (size_t)run_size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu, 0);
+  struct kvm_run* run = mmap(NULL, (size_t)run_size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu, 0);
   if (run == MAP_FAILED) err(1, "kvm_run");
   step("vCPU created");
 

@@ -28,8 +28,8 @@ def read_mappings(pid: int) -> list[dict]:
 
 
 def private_dirty(mapping: dict) -> int:
-    """Pages that this process alone has written. In a private mapping of a file only anonymous pages
-    are that: others are the page cache's, dirty when the file itself was written lately."""
+    """What this process alone has written. In a private mapping of a file only anonymous pages are
+    that: others are the page cache's, dirty when the file itself was written lately."""
     if mapping["inode"] != "0" and mapping["rights"].endswith("p"):
         return min(mapping["Private_Dirty"], mapping["Anonymous"])
     return mapping["Private_Dirty"]

@@ -13,7 +13,7 @@ from bench.harness.report import Number, read_json
 def measure(context: Context) -> list[Number]:
     with tempfile.TemporaryDirectory() as folder:
         result = pathlib.Path(folder) / "numbers.json"
-        command = [str(context.root / "tests/lab/run")]
+        command = [str(context.root / "tests/lab/run"), "--mote", context.built("mote")]
         command += ["--bench-boot", str(context.rounds), "--json", str(result)]
         try:
             status = subprocess.run(command).returncode
