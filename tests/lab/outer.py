@@ -112,7 +112,7 @@ def add_qemu(archive):
     for name in ("qboot.rom", "bios-microvm.bin", "pvh.bin", "linuxboot_dma.bin"):
         for folder in ("/usr/share/qemu", "/usr/share/seabios"):
             if os.path.exists(f"{folder}/{name}"):
-                archive.copy(f"/lab/qemu/{name}", f"{folder}/{name}")
+                archive.copy(f"/qemu/{name}", f"{folder}/{name}")
                 break
 
 
