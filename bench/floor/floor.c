@@ -161,13 +161,13 @@ int main(int argc, char** argv) {
   if (run == MAP_FAILED) err(1, "kvm_run");
   step("vCPU created");
 
-  static struct {
-    struct kvm_cpuid2 head;
-    struct kvm_cpuid_entry2 entries[kCpuidMax];
-  } cpuid = {.head.nent = kCpuidMax};
-  CALL(kvm, KVM_GET_SUPPORTED_CPUID, &cpuid);
+  static uint64_t
+      room[(sizeof(struct kvm_cpuid2) + kCpuidMax * sizeof(struct kvm_cpuid_entry2)) / 8];
+  struct kvm_cpuid2* cpuid = (struct kvm_cpuid2*)room;
+  cpuid->nent = kCpuidMax;
+  CALL(kvm, KVM_GET_SUPPORTED_CPUID, cpuid);
   step("CPUID asked for");
-  CALL(vcpu, KVM_SET_CPUID2, &cpuid);
+  CALL(vcpu, KVM_SET_CPUID2, cpuid);
   step("CPUID set");
   enter(vcpu, entry);
   step("registers set");
