@@ -3,7 +3,7 @@
 
 from outer import Case
 
-CONSOLE = "console=ttyS0 panic=-1"
+CONSOLE = "console=ttyS0"
 # What a healthy Linux never prints.
 COMPLAINTS = [r"BUG:", r"WARNING:", r"Firmware Bug", r"[Uu]nable to ", r"ACPI (BIOS )?Error", r"Kernel panic", r"Call Trace"]
 
@@ -27,7 +27,7 @@ CASES = [
     *reaches_init(),
     Case("linux.no-legacy", mote("/lab/vmlinux", "mote.test=poweroff", "--no-legacy"),
          contains=[r"init reached"], lacks=COMPLAINTS),
-    Case("linux.no-legacy.mptable", mote("/lab/vmlinux", "mote.test=poweroff", "--no-legacy", "--no-acpi", vcpus=2),
+    Case("linux.no-legacy.mptable", mote("/lab/vmlinux", "acpi=off mote.test=poweroff", "--no-legacy", "--no-acpi", vcpus=2),
          contains=[r"init reached"], lacks=COMPLAINTS),
     Case("linux.report", mote("/lab/vmlinux", "mote.test=report", vcpus=4),
          contains=[r"online cpus: 0-3", r"clock source: kvm-clock", r"clock event: lapic-deadline", r"acpi tables:.* DSDT",
@@ -40,7 +40,7 @@ CASES = [
     Case("linux.reboot.acpi", mote("/lab/vmlinux", "reboot=a mote.test=reboot"), exit=16, contains=[r"init reached"], lacks=COMPLAINTS),
     Case("linux.reboot.i8042", mote("/lab/vmlinux", "reboot=k mote.test=reboot"), exit=16, contains=[r"init reached"], lacks=COMPLAINTS),
     Case("linux.reboot.triple-fault", mote("/lab/vmlinux", "reboot=t mote.test=reboot"), exit=17, contains=[r"init reached"], lacks=COMPLAINTS),
-    Case("linux.panic", mote("/lab/vmlinux", "reboot=k mote.test=crash"), exit=16, contains=[r"init reached", r"Kernel panic"]),
+    Case("linux.panic", mote("/lab/vmlinux", "panic=-1 reboot=k mote.test=crash"), exit=16, contains=[r"init reached", r"Kernel panic"]),
     Case("linux.console.pipe", mote("/lab/vmlinux", "mote.test=echo"), stdin="pipe",
          steps=[("wait", "waiting for a line"), ("send", r"live free\n")], contains=[r"reversed: eerf evil"], lacks=COMPLAINTS),
     Case("linux.console.pty", mote("/lab/vmlinux", "mote.test=echo"), stdin="pty",
@@ -52,6 +52,8 @@ CASES = [
     Case("linux.timeline", mote("/lab/vmlinux", "mote.test=poweroff", "--timeline"), contains=[r"init reached, uptime", r"\+[0-9.]+ +guest: init reached"]),
     Case("debian.kernel", mote("/lab/debian/vmlinuz", "mote.test=report", memory="256MiB", vcpus=2), timeout=120,
          contains=[r"online cpus: 0-1", r"clock source: kvm-clock"], lacks=COMPLAINTS),
+    Case("debian.reboot", mote("/lab/debian/vmlinuz", "mote.test=reboot", memory="256MiB"), exit=16, timeout=120,
+         contains=[r"init reached"], lacks=COMPLAINTS),
     Case("debian.initramfs", mote("/lab/debian/vmlinuz", "break=top", initrd="/lab/debian/initrd.img", memory="512MiB"), timeout=180,
          steps=[("wait", "(initramfs)"), ("pause", "500"), ("send", r"echo up $(uname -r); poweroff -f\n")],
          contains=[r"up 6\.\S+-cloud-amd64"], lacks=COMPLAINTS),

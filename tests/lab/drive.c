@@ -29,6 +29,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <time.h>
@@ -118,6 +119,7 @@ static bool start_program(const struct Case* test, struct Run* run) {
     dup2(in[0], 0);
     dup2(out[1], 1);
     dup2(out[1], 2);
+    if (is_pty) ioctl(0, TIOCSCTTY, 0);  // a terminal's foreground process, as under a shell
     for (int fd = 3; fd < 32; ++fd) close(fd);
     signal(SIGPIPE, SIG_DFL);
     execv(test->arguments[0], test->arguments);
