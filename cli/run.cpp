@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <sys/signalfd.h>
+#include <unistd.h>
 
 #include <malloc.h>
 
@@ -14,7 +15,9 @@
 #include "cli/terminal.hpp"
 #include "core/log.hpp"
 #include "core/loop_alarm.hpp"
+#include "vmm/kvm/system.hpp"
 #include "vmm/machine/console.hpp"
+#include "vmm/machine/io_thread.hpp"
 #include "vmm/machine/machine.hpp"
 
 namespace mote {
@@ -55,22 +58,20 @@ ExitCode exit_code(EndKind kind) {
 /// thread.
 class Session final : private AlarmHandler {
  public:
-  Session(EventLoop& loop, Console& console, Machine& machine, UniqueFd signals)
-      : loop_(loop), console_(console), machine_(machine), signals_(std::move(signals)) {
+  /// Before the loop runs.
+  Session(Machine& machine, UniqueFd signals)
+      : loop_(machine.loop()), machine_(machine), signals_(std::move(signals)) {
     flush_alarm_.set_handler(*this);
-    console_.set_escape(Completion::to<&Session::on_escape>(this));
+    machine_.console().set_escape(Completion::to<&Session::on_escape>(this));
     loop_.read(signals_.get(), std::as_writable_bytes(std::span(&signal_, 1)),
                Completion::to<&Session::on_signal>(this));
   }
 
-  Result<ExitCode> run() {
-    TRY(machine_.start(Completion::to<&Session::on_guest_end>(this)));
-    TRY(loop_.run());
-    return code_.value_or(ExitCode::kHostFailure);
-  }
+  void on_guest_end(i32) { finish(exit_code(machine_.end()->kind)); }
+  /// Set when the loop has stopped.
+  std::optional<ExitCode> code() const { return code_; }
 
  private:
-  void on_guest_end(i32) { finish(exit_code(machine_.end()->kind)); }
   void on_escape(i32) { finish(ExitCode::kUserEscape); }
   void on_signal(i32) {
     finish(signal_.ssi_signo == SIGINT ? ExitCode::kInterrupted : ExitCode::kTerminated);
@@ -80,7 +81,7 @@ class Session final : private AlarmHandler {
     if (code_) return;
     code_ = code;
     machine_.stop();
-    console_.finish(Completion::to<&Session::on_flushed>(this));
+    machine_.console().finish(Completion::to<&Session::on_flushed>(this));
     if (!flushed_) flush_alarm_.arm(flush_alarm_.now_ns() + kFlushTimeNs);
   }
   void on_flushed(i32) {
@@ -93,7 +94,6 @@ class Session final : private AlarmHandler {
   }
 
   EventLoop& loop_;
-  Console& console_;
   Machine& machine_;
   UniqueFd signals_;
   signalfd_siginfo signal_{};
@@ -101,26 +101,6 @@ class Session final : private AlarmHandler {
   std::optional<ExitCode> code_;
   bool flushed_ = false;
 };
-
-/// A VM from its parts to its end; the parts go in the reverse order.
-Result<ExitCode> run_vm(const VmConfig& config, Timeline& timeline) {
-  UniqueFd signals = TRY(end_signals());
-  const auto loop = TRY(EventLoop::create());
-  const auto console = TRY(Console::create(config.serial, *loop, timeline));
-  if (!console->pty_path().empty()) {
-    std::fprintf(stderr, "mote: serial port: %s\n", console->pty_path().c_str());
-  }
-  const auto machine = TRY(Machine::create(config, *loop, *console, timeline));
-  std::optional<RawTerminal> terminal;
-  if (config.serial.mode == SerialMode::kStdio) terminal.emplace();
-  Session session(*loop, *console, *machine, std::move(signals));
-  const ExitCode code = TRY(session.run());
-  terminal.reset();
-  if (machine->end() && !machine->end()->report.empty()) {
-    std::fprintf(stderr, "mote: %s\n", machine->end()->report.c_str());
-  }
-  return code;
-}
 
 Result<void> write_file(const std::string& path, std::string_view text) {
   const UniqueFd file =
@@ -140,21 +120,43 @@ Result<void> report_timeline(const TimelineConfig& config, const Timeline& timel
   return {};
 }
 
-int report(const Error& error) {
-  std::fprintf(stderr, "mote: %s\n", error.message().c_str());
-  return static_cast<int>(exit_code_for(error.fault()));
+/// A VM from its parts to its end.
+Result<ExitCode> run_vm(const VmConfig& config, Timeline& timeline) {
+  UniqueFd signals = TRY(end_signals());
+  const kvm::System system = TRY(kvm::System::open());
+  const auto io = TRY(IoThread::start(system));
+  const auto machine = TRY(Machine::create(config, system, *io, timeline));
+  if (!machine->console().pty_path().empty()) {
+    std::fprintf(stderr, "mote: serial port: %s\n", machine->console().pty_path().c_str());
+  }
+  std::optional<RawTerminal> terminal;
+  if (config.serial.mode == SerialMode::kStdio) terminal.emplace();
+  Session session(*machine, std::move(signals));
+  io->run_loop();
+  const auto ran = machine->run(Completion::to<&Session::on_guest_end>(&session));
+  if (!ran) machine->loop().stop();
+  TRY(io->join());
+  if (!ran) return ran.error();
+  terminal.reset();
+  if (machine->end() && !machine->end()->report.empty()) {
+    std::fprintf(stderr, "mote: %s\n", machine->end()->report.c_str());
+  }
+  timeline.mark("end");
+  TRY(report_timeline(config.timeline, timeline));
+  // WHY not return: the kernel takes memory, VM and ring back at once, quicker than one destructor
+  // after the other gives them back.
+  ::_exit(static_cast<int>(session.code().value_or(ExitCode::kHostFailure)));
 }
 
 }  // namespace
 
 int run_command(const VmConfig& config, Timeline& timeline) {
-  ::mallopt(M_ARENA_MAX,
-            1);  // a second arena would cost more memory than the threads' rare allocations
+  // A second arena would cost more memory than the threads' rare allocations are worth.
+  ::mallopt(M_ARENA_MAX, 1);
   const auto code = run_vm(config, timeline);
-  timeline.mark("end");
-  if (!code) return report(code.error());
-  const auto reported = report_timeline(config.timeline, timeline);
-  return reported ? static_cast<int>(*code) : report(reported.error());
+  if (code) return static_cast<int>(*code);
+  std::fprintf(stderr, "mote: %s\n", code.error().message().c_str());
+  return static_cast<int>(exit_code_for(code.error().fault()));
 }
 
 }  // namespace mote

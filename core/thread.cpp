@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/thread.hpp"
 
-#include <csignal>
 #include <cstdio>
 #include <memory>
 #include <utility>
@@ -62,10 +61,6 @@ Result<Thread> Thread::start(const char* name, void (*function)(void*), void* co
 
 void Thread::join() {
   if (std::exchange(joinable_, false)) ::pthread_join(handle_, nullptr);
-}
-
-void Thread::interrupt(int signal) const {
-  if (joinable_) ::pthread_kill(handle_, signal);
 }
 
 }  // namespace mote

@@ -23,8 +23,6 @@ class Thread {
 
   /// Waits for the end. Harmless when there is nothing to wait for.
   void join();
-  /// Sends `signal` to the thread, which must be running or not yet joined.
-  void interrupt(int signal) const;
 
  private:
   pthread_t handle_ = 0;

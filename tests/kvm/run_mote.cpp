@@ -137,7 +137,7 @@ Outcome Process::finish(double seconds) {
 }
 
 std::string guest(const std::string& name) {
-  return std::string(GUEST_FOLDER) + "/" + name + ".elf";
+  return std::string(GUEST_FOLDER) + "/" + name + (name.ends_with(".bin") ? "" : ".elf");
 }
 
 Outcome run_guest(const std::string& name, std::vector<std::string> arguments,

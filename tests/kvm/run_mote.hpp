@@ -55,7 +55,7 @@ class Process {
   Outcome outcome_;
 };
 
-/// The path of a guest of the project's: "hello".
+/// The path of a guest of the project's: "hello" (an ELF file), "cmdline_bzimage.bin".
 std::string guest(const std::string& name);
 
 /// `mote run --kernel GUEST ...` to its end.

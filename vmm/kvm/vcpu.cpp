@@ -88,7 +88,7 @@ u32 Vcpu::tsc_khz() const {
 }
 
 Result<void> Vcpu::set_cpuid(std::span<const arch::CpuidEntry> entries) {
-  Table<kvm_cpuid_entry2, 256> table;
+  MOTE_UNINITIALIZED Table<kvm_cpuid_entry2, 256> table;
   const std::size_t count = std::min(entries.size(), table.kCapacity);
   table.count = static_cast<u32>(count);
   for (std::size_t i = 0; i < count; ++i) {

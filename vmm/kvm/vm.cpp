@@ -1,10 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vmm/kvm/vm.hpp"
 
-#include <fcntl.h>
-
-#include <algorithm>
-
 #include "core/log.hpp"
 #include "core/text.hpp"
 #include "vmm/arch/layout.hpp"
@@ -12,39 +8,6 @@
 #include "vmm/kvm/table.hpp"
 
 namespace mote::kvm {
-namespace {
-
-constexpr u32 kMostCpuidEntries = 256;  // KVM_MAX_CPUID_ENTRIES
-constexpr int kApiVersion = 12;         // the only one since Linux 2.6.22
-
-Result<UniqueFd> open_kvm() {
-  auto system =
-      open_file("/dev/kvm", O_RDWR,
-                "load the module (modprobe kvm_intel or kvm_amd), and let the user open it: "
-                "usermod -aG kvm USER");
-  if (!system) return system;
-  const int version = TRY(kvm_ioctl(*system, KVM_REQUEST(KVM_GET_API_VERSION), 0));
-  if (version != kApiVersion) {
-    return Error::host(
-        format("/dev/kvm speaks API version %d: Mote needs version %d -- use a Linux "
-               "kernel's own KVM",
-               version, kApiVersion));
-  }
-  return system;
-}
-
-}  // namespace
-
-Result<Vm> Vm::create() {
-  UniqueFd system = TRY(open_kvm());
-  UniqueFd vm(TRY(kvm_ioctl(system, KVM_REQUEST(KVM_CREATE_VM), 0)));
-  kvm_enable_cap split{};
-  split.cap = KVM_CAP_SPLIT_IRQCHIP;
-  split.args[0] = kPinCount;
-  TRY(kvm_ioctl(vm, KVM_REQUEST(KVM_ENABLE_CAP), &split, "KVM_CAP_SPLIT_IRQCHIP"));
-  const int run_size = TRY(kvm_ioctl(system, KVM_REQUEST(KVM_GET_VCPU_MMAP_SIZE), 0));
-  return Vm(std::move(system), std::move(vm), static_cast<std::size_t>(run_size));
-}
 
 Result<void> Vm::set_memory(const GuestMemory& memory) {
   // Both only matter to Intel hosts without unrestricted guest mode; elsewhere they cost nothing.
@@ -66,21 +29,6 @@ Result<void> Vm::set_memory(const GuestMemory& memory) {
     }
   }
   return {};
-}
-
-Result<std::vector<arch::CpuidEntry>> Vm::supported_cpuid() const {
-  Table<kvm_cpuid_entry2, kMostCpuidEntries> table;
-  table.count = kMostCpuidEntries;
-  TRY(kvm_ioctl(system_, KVM_TABLE_REQUEST(KVM_GET_SUPPORTED_CPUID), &table));
-  const u32 count = std::min(table.count, kMostCpuidEntries);
-  std::vector<arch::CpuidEntry> result;
-  result.reserve(count + 4);  // room for the leaves that arch adds
-  for (u32 i = 0; i < count; ++i) {
-    const kvm_cpuid_entry2& e = table.entries[i];
-    result.push_back({e.function, e.index, (e.flags & KVM_CPUID_FLAG_SIGNIFCANT_INDEX) != 0, e.eax,
-                      e.ebx, e.ecx, e.edx});
-  }
-  return result;
 }
 
 Result<Vcpu> Vm::create_vcpu(u32 id) {
@@ -111,6 +59,7 @@ void Vm::publish_routes() {
   for (u32 pin = 0; pin < kPinCount; ++pin) {
     if (!routes_[pin]) continue;
     kvm_irq_routing_entry& entry = table.entries[table.count++];
+    entry = {};
     entry.gsi = pin;
     entry.type = KVM_IRQ_ROUTING_MSI;
     entry.u.msi.address_lo = routes_[pin]->address_low;

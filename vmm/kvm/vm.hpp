@@ -3,15 +3,12 @@
 #pragma once
 
 #include <array>
-#include <mutex>
 #include <optional>
-#include <vector>
 
 #include "core/fd.hpp"
 #include "core/guest_memory.hpp"
 #include "core/result.hpp"
 #include "core/types.hpp"
-#include "vmm/arch/cpuid.hpp"
 #include "vmm/kvm/vcpu.hpp"
 
 namespace mote::kvm {
@@ -23,13 +20,12 @@ namespace mote::kvm {
 /// and routes. A memory slot set after those waits some milliseconds for the kernel (SRCU).
 class Vm {
  public:
-  /// Opens /dev/kvm and makes the VM with its split interrupt controller.
-  static Result<Vm> create();
+  /// Takes a VM that has its split interrupt controller: see System::create_vm. `run_size` is the
+  /// size in bytes of a vCPU's kvm_run mapping.
+  Vm(UniqueFd vm, std::size_t run_size) : vm_(std::move(vm)), run_size_(run_size) {}
 
   /// Registers every region of `memory`, which must outlive the VM.
   Result<void> set_memory(const GuestMemory& memory);
-  /// What CPUID may show a guest on this host (KVM_GET_SUPPORTED_CPUID).
-  Result<std::vector<arch::CpuidEntry>> supported_cpuid() const;
   /// Makes vCPU `id`, whose local APIC has that id. Number 0 starts, the others wait for INIT/SIPI.
   Result<Vcpu> create_vcpu(u32 id);
 
@@ -40,13 +36,10 @@ class Vm {
   void set_pin_route(u32 pin, std::optional<MsiMessage> message);
 
  private:
-  Vm(UniqueFd system, UniqueFd vm, std::size_t run_size)
-      : system_(std::move(system)), vm_(std::move(vm)), run_size_(run_size) {}
   void publish_routes();
 
-  UniqueFd system_;
   UniqueFd vm_;
-  std::size_t run_size_;  // bytes of a vCPU's kvm_run mapping
+  std::size_t run_size_;
   std::array<std::optional<MsiMessage>, kPinCount> routes_;
 };
 

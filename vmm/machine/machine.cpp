@@ -30,38 +30,15 @@ Error below_ram() {
       "RAM ends below the tables that a guest starts with -- give it 1 MiB or more");
 }
 
-}  // namespace
-
-Result<std::unique_ptr<Machine>> Machine::create(const VmConfig& config, EventLoop& loop,
-                                                 Console& console, Timeline& timeline) {
-  kvm::Vm vm = TRY(kvm::Vm::create());
-  timeline.mark("VM created");
-  GuestMemory memory = TRY(GuestMemory::create(ram_ranges(config.machine.memory_bytes),
-                                               {.huge_pages = config.machine.huge_pages}));
-  TRY(vm.set_memory(memory));
-  timeline.mark("memory set");
-  std::unique_ptr<Machine> machine(new Machine(loop, timeline, std::move(memory), std::move(vm)));
-  TRY(machine->load(config));
-  timeline.mark("image loaded");
-  machine->board_.emplace(config.machine, machine->vm_, loop,
-                          BoardSinks{.serial_output = console,
-                                     .power = *machine,
-                                     .boot_clock = *machine,
-                                     .pic_output = *machine});
-  TRY(machine->create_vcpus(config.machine));
-  timeline.mark("vCPUs ready");
-  console.start(machine->board_->serial());
-  return machine;
-}
-
-Result<void> Machine::load(const VmConfig& config) {
+/// Image, boot information and tables into guest RAM.
+Result<LoadedKernel> load(const GuestMemory& memory, const VmConfig& config) {
   const ImageFile kernel = TRY(ImageFile::open("kernel", config.kernel.path));
   std::optional<ImageFile> initrd;
   if (!config.kernel.initrd.empty()) {
     initrd = TRY(ImageFile::open("initrd", config.kernel.initrd));
   }
-  if (!memory_.write(layout::kMpTable,
-                     arch::build_mptable(layout::kMpTable, config.machine.vcpus))) {
+  if (!memory.write(layout::kMpTable,
+                    arch::build_mptable(layout::kMpTable, config.machine.vcpus))) {
     return below_ram();
   }
   std::optional<Gpa> rsdp;
@@ -69,18 +46,46 @@ Result<void> Machine::load(const VmConfig& config) {
     rsdp = layout::kAcpi;
     const auto tables = arch::build_acpi(
         *rsdp, {.vcpu_count = config.machine.vcpus, .legacy = config.machine.legacy});
-    if (!memory_.write(*rsdp, tables)) return below_ram();
+    if (!memory.write(*rsdp, tables)) return below_ram();
   }
   const std::string cmdline = TRY(build_cmdline(config.kernel.cmdline, {}));
-  kernel_ = TRY(load_kernel(memory_, kernel, initrd ? &*initrd : nullptr, cmdline, rsdp));
-  const bool long_mode = kernel_.protocol == EntryProtocol::kLinux64;
-  if (!arch::write_gdt(memory_, long_mode)) return below_ram();
-  if (long_mode && !arch::write_identity_map(memory_)) return below_ram();
-  return {};
+  const LoadedKernel loaded =
+      TRY(load_kernel(memory, kernel, initrd ? &*initrd : nullptr, cmdline, rsdp));
+  const bool long_mode = loaded.protocol == EntryProtocol::kLinux64;
+  if (!arch::write_gdt(memory, long_mode)) return below_ram();
+  if (long_mode && !arch::write_identity_map(memory)) return below_ram();
+  return loaded;
 }
 
-Result<void> Machine::create_vcpus(const MachineConfig& config) {
-  arch::CpuidTable cpuid = TRY(vm_.supported_cpuid());
+}  // namespace
+
+Result<std::unique_ptr<Machine>> Machine::create(const VmConfig& config, const kvm::System& system,
+                                                 IoThread& io, Timeline& timeline) {
+  kvm::Vm vm = TRY(system.create_vm());
+  timeline.mark("VM created");
+  GuestMemory memory = TRY(GuestMemory::create(ram_ranges(config.machine.memory_bytes),
+                                               {.huge_pages = config.machine.huge_pages}));
+  TRY(vm.set_memory(memory));
+  timeline.mark("memory set");
+  const LoadedKernel kernel = TRY(load(memory, config));
+  timeline.mark("image loaded");
+  IoThread::Prepared prepared = TRY(io.prepared());
+  std::unique_ptr<Machine> machine(
+      new Machine(timeline, std::move(memory), std::move(vm), *prepared.loop));
+  machine->kernel_ = kernel;
+  machine->console_ = TRY(Console::create(config.serial, machine->loop_, timeline));
+  machine->board_.emplace(config.machine, machine->vm_, machine->loop_,
+                          BoardSinks{.serial_output = *machine->console_,
+                                     .power = *machine,
+                                     .boot_clock = *machine,
+                                     .pic_output = *machine});
+  TRY(machine->create_vcpus(config.machine, std::move(prepared.cpuid)));
+  machine->console_->start(machine->board_->serial());
+  timeline.mark("vCPUs ready");
+  return machine;
+}
+
+Result<void> Machine::create_vcpus(const MachineConfig& config, arch::CpuidTable cpuid) {
   for (u32 id = 0; id < config.vcpus; ++id) {
     kvm::Vcpu vcpu = TRY(vm_.create_vcpu(id));
     if (id == 0) arch::normalize_cpuid(cpuid, config.vcpus, vcpu.tsc_khz());
@@ -99,26 +104,32 @@ Result<void> Machine::create_vcpus(const MachineConfig& config) {
   return {};
 }
 
-Result<void> Machine::start(Completion on_end) {
+Result<void> Machine::run(Completion on_end) {
   on_end_ = on_end;
   TRY(VcpuThread::prepare_kicks());
-  // Number 0 last: it starts the others, which wait for it in KVM.
-  for (auto vcpu = vcpus_.rbegin(); vcpu != vcpus_.rend(); ++vcpu) TRY((*vcpu)->start());
+  for (std::size_t i = 1; i < vcpus_.size(); ++i) TRY(vcpus_[i]->start());
+  vcpus_.front()->run();
   return {};
 }
 
 void Machine::stop() {
-  for (const auto& vcpu : vcpus_) vcpu->stop();
-  for (const auto& vcpu : vcpus_) vcpu->join();
+  {
+    const std::lock_guard lock(end_lock_);
+    stopped_ = true;
+    for (const auto& vcpu : vcpus_) vcpu->stop();
+  }
+  for (const auto& vcpu : vcpus_) vcpu->wait();
 }
 
-/// The first reason counts: later ones are its consequences.
+/// The first reason counts: later ones are its consequences. The vCPUs are told here and not by the
+/// loop, so that none goes on while it wakes up.
 void Machine::finish(End end) {
   const std::lock_guard lock(end_lock_);
-  if (end_) return;
+  if (end_ || stopped_) return;
   end_ = std::move(end);
   timeline_.mark("guest ended");
   loop_.post(on_end_);
+  for (const auto& vcpu : vcpus_) vcpu->stop();
 }
 
 void Machine::on_triple_fault(u32 vcpu) {

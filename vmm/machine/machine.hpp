@@ -13,9 +13,11 @@
 #include "core/result.hpp"
 #include "vmm/boot/loader.hpp"
 #include "vmm/config/vm_config.hpp"
+#include "vmm/kvm/system.hpp"
 #include "vmm/kvm/vm.hpp"
 #include "vmm/machine/board.hpp"
 #include "vmm/machine/console.hpp"
+#include "vmm/machine/io_thread.hpp"
 #include "vmm/machine/timeline.hpp"
 #include "vmm/machine/vcpu_thread.hpp"
 
@@ -34,32 +36,35 @@ struct End {
   std::string report;  ///< for people; empty when there is nothing to add
 };
 
-/// Built by one thread, which then runs the event loop; vCPU threads run from `start` to `stop`.
+/// Built by one thread, on which vCPU 0 then runs; the other vCPUs and the event loop have threads
+/// of their own.
 class Machine final : private PowerSink,
                       private BootClockSink,
                       private PicOutput,
                       private VcpuOwner {
  public:
-  /// Makes the VM, loads the image and prepares every vCPU. `loop`, `console` and `timeline`
-  /// outlive the machine.
-  static Result<std::unique_ptr<Machine>> create(const VmConfig& config, EventLoop& loop,
-                                                 Console& console, Timeline& timeline);
+  /// Makes the VM, loads the image and prepares every vCPU. `system`, `io` and `timeline` outlive
+  /// the machine. The loop is `io`'s, which has been made ready but does not run yet.
+  static Result<std::unique_ptr<Machine>> create(const VmConfig& config, const kvm::System& system,
+                                                 IoThread& io, Timeline& timeline);
   ~Machine() { stop(); }
 
-  /// Starts the vCPUs. `on_end` is called once, on the loop's thread, when the guest has ended
-  /// itself or cannot go on; `end` tells how.
-  Result<void> start(Completion on_end);
-  /// Stops all vCPUs and waits for their threads. Not on a vCPU's thread.
+  EventLoop& loop() { return loop_; }
+  Console& console() { return *console_; }
+
+  /// Runs the guest: vCPU 0 on the calling thread, until it has ended or `stop`. `on_end` is called
+  /// once, on the loop's thread, when the guest has ended itself or cannot go on; `end` tells how.
+  Result<void> run(Completion on_end);
+  /// Stops all vCPUs and waits for that. Not on a vCPU's thread.
   void stop();
   /// Set from the moment `on_end` is called.
   const std::optional<End>& end() const { return end_; }
 
  private:
-  Machine(EventLoop& loop, Timeline& timeline, GuestMemory memory, kvm::Vm vm)
+  Machine(Timeline& timeline, GuestMemory memory, kvm::Vm vm, EventLoop& loop)
       : loop_(loop), timeline_(timeline), memory_(std::move(memory)), vm_(std::move(vm)) {}
 
-  Result<void> load(const VmConfig& config);
-  Result<void> create_vcpus(const MachineConfig& config);
+  Result<void> create_vcpus(const MachineConfig& config, arch::CpuidTable cpuid);
   void finish(End end);
 
   void power_off() override { finish({EndKind::kPowerOff, {}}); }
@@ -75,10 +80,13 @@ class Machine final : private PowerSink,
   // interrupts, and the devices outlive the threads that call them.
   GuestMemory memory_;
   kvm::Vm vm_;
+  std::unique_ptr<Console> console_;
   std::optional<Board> board_;
   LoadedKernel kernel_;
-  std::mutex end_lock_;
+  std::mutex
+      end_lock_;  // guards the two below, and that nobody signals a vCPU thread once it is joined
   std::optional<End> end_;
+  bool stopped_ = false;
   Completion on_end_;
   std::vector<std::unique_ptr<VcpuThread>> vcpus_;
 };

@@ -40,13 +40,14 @@ Result<void> VcpuThread::start() {
   thread_ = TRY(Thread::start(
       format("vcpu%u", vcpu_.id()).c_str(),
       [](void* self) { static_cast<VcpuThread*>(self)->run(); }, this));
-  running_.store(true);
   return {};
 }
 
 void VcpuThread::kick() {
   vcpu_.request_exit();
-  if (running_.load()) thread_.interrupt(kick_signal());
+  if (running_.load() && !::pthread_equal(handle_, ::pthread_self())) {
+    ::pthread_kill(handle_, kick_signal());
+  }
 }
 
 void VcpuThread::stop() {
@@ -54,7 +55,20 @@ void VcpuThread::stop() {
   kick();
 }
 
+void VcpuThread::wait() {
+  // A loop that has not begun by now finds `stopping_` set and ends before the guest runs.
+  if (running_.load()) ended_.wait(false);
+}
+
 void VcpuThread::run() {
+  handle_ = ::pthread_self();
+  running_.store(true);
+  run_loop();
+  ended_.store(true);
+  ended_.notify_all();
+}
+
+void VcpuThread::run_loop() {
   const bool is_first = vcpu_.id() == 0;
   bool seen_exit = !is_first;
   if (is_first) timeline_.mark("vCPU 0 runs");

@@ -2,6 +2,8 @@
 // A vCPU's thread: KVM_RUN, serve the exit, again.
 #pragma once
 
+#include <pthread.h>
+
 #include <atomic>
 #include <optional>
 
@@ -22,26 +24,30 @@ class VcpuOwner {
   virtual void on_vcpu_failure(std::string report) = 0;
 };
 
-/// Owns a vCPU and, once started, its thread.
+/// Owns a vCPU and runs it, on a thread of its own or on the caller's.
 class VcpuThread {
  public:
   VcpuThread(kvm::Vcpu vcpu, Board& board, const GuestMemory& memory, Timeline& timeline,
              VcpuOwner& owner);
 
   kvm::Vcpu& vcpu() { return vcpu_; }
+  /// Runs the vCPU on a new thread.
   Result<void> start();
+  /// Runs the vCPU on the calling thread until `stop` or its end.
+  void run();
   /// Makes the vCPU look for what changed outside: an interrupt of the PIC's, or `stop`. Any
   /// thread.
   void kick();
-  /// Ends the run loop soon; `join` waits for it. Any thread but the vCPU's own may join.
+  /// Ends the run loop soon, or keeps it from beginning. Any thread; `wait` waits for it.
   void stop();
-  void join() { thread_.join(); }
+  /// Waits until the run loop, if it has begun, has ended. After `stop`; not on the vCPU's thread.
+  void wait();
 
   /// Installs the handler of the signal that `kick` sends. Once per process, before any `start`.
   static Result<void> prepare_kicks();
 
  private:
-  void run();
+  void run_loop();
   bool offer_external_interrupt();
   bool serve(const kvm::Exit& exit);
 
@@ -50,9 +56,11 @@ class VcpuThread {
   const GuestMemory& memory_;
   Timeline& timeline_;
   VcpuOwner& owner_;
+  pthread_t handle_ = 0;              // whom `kick` interrupts
+  std::atomic<bool> running_{false};  // from the setting of `handle_` on
   std::atomic<bool> stopping_{false};
-  std::atomic<bool> running_{false};  // the thread is past its start and before its end
-  Thread thread_;                     // last: joined before the rest goes
+  std::atomic<bool> ended_{false};
+  Thread thread_;  // last: joined before the rest goes
 };
 
 }  // namespace mote

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+// The thread of the event loop. While another thread makes the VM it makes the ring and asks for
+// CPUID.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <semaphore>
+
+#include "core/event_loop.hpp"
+#include "core/result.hpp"
+#include "core/thread.hpp"
+#include "vmm/arch/cpuid.hpp"
+#include "vmm/kvm/system.hpp"
+
+namespace mote {
+
+/// Serves the loop from `run_loop` to `EventLoop::stop`. All members are for the thread that made
+/// it.
+class IoThread {
+ public:
+  /// What the thread has made when it is ready. The loop lives as long as the IoThread.
+  struct Prepared {
+    EventLoop* loop = nullptr;
+    arch::CpuidTable cpuid;  ///< what KVM supports on this host
+  };
+
+  /// Starts the thread. `system` must live until `prepared` has returned.
+  static Result<std::unique_ptr<IoThread>> start(const kvm::System& system);
+  /// Ends the thread, whatever it waits for.
+  ~IoThread();
+  IoThread(const IoThread&) = delete;
+  IoThread& operator=(const IoThread&) = delete;
+
+  /// Waits until the thread is ready. Once. Until `run_loop` the loop is the caller's to use.
+  Result<Prepared> prepared();
+  /// Lets the thread serve the loop. Once, after `prepared`.
+  void run_loop();
+  /// Waits until the loop has stopped; an Error is the loop's own failure.
+  Result<void> join();
+
+ private:
+  explicit IoThread(const kvm::System& system) : system_(system) {}
+  void run();
+  Result<Prepared> prepare();
+
+  const kvm::System& system_;
+  std::unique_ptr<EventLoop> loop_;
+  std::optional<Result<Prepared>> prepared_;
+  std::optional<Result<void>> loop_result_;
+  bool may_run_ = false;
+  // ORDER: each release hands what was written before it to the thread that acquires.
+  std::binary_semaphore ready_{0};
+  std::binary_semaphore go_{0};
+  Thread thread_;  // last: joined before the rest goes
+};
+
+}  // namespace mote
