@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <pty.h>
+#include <sys/uio.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -89,12 +90,30 @@ std::size_t Console::room() {
 }
 
 void Console::put(std::span<const std::byte> bytes) {
-  const std::lock_guard lock(lock_);
-  if (!std::exchange(first_byte_seen_, true)) timeline_.mark("first serial byte");
-  if (output_ < 0) return;
-  pending_.insert(pending_.end(), bytes.begin(), bytes.end());
-  if (std::exchange(write_scheduled_, true)) return;
+  {
+    const std::lock_guard lock(lock_);
+    if (!std::exchange(first_byte_seen_, true)) timeline_.mark("first serial byte");
+    if (output_ < 0) return;
+    if (!write_scheduled_) bytes = bytes.subspan(write_at_once(bytes));
+    if (bytes.empty()) return;
+    pending_.insert(pending_.end(), bytes.begin(), bytes.end());
+    if (std::exchange(write_scheduled_, true)) return;
+  }
   loop_.post(Completion::to<&Console::write_pending>(this));
+}
+
+/// Writes what can be written without waiting, and returns how much that was. Spares the loop's
+/// wake-up, which costs more than the write; where the host's kernel cannot promise not to wait,
+/// the loop writes all.
+std::size_t Console::write_at_once(std::span<const std::byte> bytes) {
+  if (!can_write_at_once_) return 0;
+  const iovec vector = {const_cast<std::byte*>(bytes.data()), bytes.size()};
+  constexpr off_t kOwnPosition = -1;
+  const ssize_t written = ::pwritev2(output_, &vector, 1, kOwnPosition, RWF_NOWAIT);
+  if (written >= 0) return static_cast<std::size_t>(written);
+  // Errors of the reader's are for the loop to meet and to report.
+  if (errno != EAGAIN && errno != EINTR) can_write_at_once_ = false;
+  return 0;
 }
 
 void Console::write_pending(i32) {

@@ -45,6 +45,7 @@ class Console final : public SerialOutput, public InputListener {
  private:
   Console(EventLoop& loop, Timeline& timeline) : loop_(loop), timeline_(timeline) {}
 
+  std::size_t write_at_once(std::span<const std::byte> bytes);
   void write_pending(i32);
   void on_written(i32 result);
   void feed_input(i32);
@@ -60,11 +61,12 @@ class Console final : public SerialOutput, public InputListener {
   int output_ = -1;
   Serial* serial_ = nullptr;
 
-  std::mutex lock_;  // guards the four below
+  std::mutex lock_;  // guards the five below
   std::vector<std::byte> pending_;
   std::size_t unwritten_ = 0;  // of `writing_`
   bool write_scheduled_ = false;
   bool first_byte_seen_ = false;
+  bool can_write_at_once_ = true;
 
   // The loop's thread only:
   std::vector<std::byte> writing_;
