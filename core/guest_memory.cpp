@@ -45,8 +45,9 @@ Result<GuestMemory> GuestMemory::create(std::span<const GpaRange> ranges,
   GuestMemory memory;
   memory.regions_.reserve(ranges.size());
   for (const GpaRange& range : ranges) {
-    int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
-    if (options.huge_pages) flags |= MAP_HUGETLB | (21 << MAP_HUGE_SHIFT);
+    int flags = MAP_PRIVATE | MAP_ANONYMOUS;
+    // WHY: unreserved huge pages map from an empty pool too, and end in SIGBUS at the first touch.
+    flags |= options.huge_pages ? MAP_HUGETLB | (21 << MAP_HUGE_SHIFT) : MAP_NORESERVE;
     auto mapping = Mapping::create(
         range.size, PROT_READ | PROT_WRITE, flags, -1, 0,
         format("%llu MiB of guest RAM%s", static_cast<unsigned long long>(range.size / kMiB),
