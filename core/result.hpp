@@ -62,18 +62,24 @@ class [[nodiscard]] Result {
   explicit operator bool() const { return state_.index() == 0; }
   bool has_value() const { return state_.index() == 0; }
   T& operator*() & { return value(); }
-  const T& operator*() const& { return *std::get_if<0>(&state_); }
+  const T& operator*() const& { return value(); }
   T&& operator*() && { return std::move(value()); }
   T* operator->() { return &value(); }
-  const T* operator->() const { return std::get_if<0>(&state_); }
-  Error& error() & { return *std::get_if<1>(&state_); }
-  const Error& error() const& { return *std::get_if<1>(&state_); }
-  Error&& error() && { return std::move(*std::get_if<1>(&state_)); }
+  const T* operator->() const { return &value(); }
+  Error& error() & { return failure(); }
+  const Error& error() const& { return failure(); }
+  Error&& error() && { return std::move(failure()); }
 
  private:
-  T& value() {
+  T& value() { return const_cast<T&>(std::as_const(*this).value()); }
+  const T& value() const {
     CHECK(has_value(), "value of a failed Result");
     return *std::get_if<0>(&state_);
+  }
+  Error& failure() { return const_cast<Error&>(std::as_const(*this).failure()); }
+  const Error& failure() const {
+    CHECK(!has_value(), "error of a successful Result");
+    return *std::get_if<1>(&state_);
   }
   std::variant<T, Error> state_;
 };
@@ -89,11 +95,16 @@ class [[nodiscard]] Result<void> {
   explicit operator bool() const { return !error_.has_value(); }
   bool has_value() const { return !error_.has_value(); }
   void operator*() const {}
-  Error& error() & { return *error_; }
-  const Error& error() const& { return *error_; }
-  Error&& error() && { return std::move(*error_); }
+  Error& error() & { return failure(); }
+  const Error& error() const& { return failure(); }
+  Error&& error() && { return std::move(failure()); }
 
  private:
+  Error& failure() { return const_cast<Error&>(std::as_const(*this).failure()); }
+  const Error& failure() const {
+    CHECK(!has_value(), "error of a successful Result");
+    return *error_;
+  }
   std::optional<Error> error_;
 };
 
