@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+// The ACPI tables, found and read as a guest finds and reads them. Offsets are ACPI 6.5's.
+#include "vmm/arch/acpi.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "tests/unit/vmm/arch/table_reader.hpp"
+#include "vmm/arch/layout.hpp"
+
+namespace mote::arch {
+namespace {
+
+using test::Bytes;
+using test::number;
+using test::sum;
+using test::text;
+
+/// The block and the way from the RSDP to each table.
+struct Tables {
+  std::vector<std::byte> block;
+  explicit Tables(AcpiOptions options) : block(build_acpi(layout::kAcpi, options)) {}
+
+  Bytes rsdp() const { return Bytes(block).first(36); }
+  Bytes at(u64 address) const {
+    const u64 offset = address - layout::kAcpi.raw();
+    if (offset > block.size() || block.size() - offset < 36) {
+      ADD_FAILURE() << "no table at " << std::hex << address;
+      return {};
+    }
+    const Bytes rest = Bytes(block).subspan(offset);
+    const u64 length = number(rest, 4, 4);
+    if (length < 36 || length > rest.size()) {
+      ADD_FAILURE() << "a table of " << length << " bytes";
+      return {};
+    }
+    return rest.first(length);
+  }
+  Bytes xsdt() const { return at(number(rsdp(), 24, 8)); }
+  Bytes fadt() const { return at(number(xsdt(), 36, 8)); }
+  Bytes madt() const { return at(number(xsdt(), 44, 8)); }
+  Bytes dsdt() const { return at(number(fadt(), 140, 8)); }
+};
+
+struct AcpiTest : testing::TestWithParam<u32> {
+  Tables tables{{.vcpu_count = GetParam()}};
+};
+INSTANTIATE_TEST_SUITE_P(Vcpus, AcpiTest, testing::Values(1, 4, 32));
+
+TEST_P(AcpiTest, TheRsdpStandsAtTheStartWithBothChecksums) {
+  EXPECT_EQ(text(tables.rsdp(), 0, 8), "RSD PTR ");
+  EXPECT_EQ(number(tables.rsdp(), 15, 1), 2u) << "revision";
+  EXPECT_EQ(number(tables.rsdp(), 20, 4), 36u) << "length";
+  EXPECT_EQ(sum(tables.rsdp().first(20)), 0);
+  EXPECT_EQ(sum(tables.rsdp()), 0);
+}
+
+TEST_P(AcpiTest, EveryTableHasSignatureAndChecksum) {
+  EXPECT_EQ(text(tables.xsdt(), 0, 4), "XSDT");
+  EXPECT_EQ(text(tables.fadt(), 0, 4), "FACP");
+  EXPECT_EQ(text(tables.madt(), 0, 4), "APIC");
+  EXPECT_EQ(text(tables.dsdt(), 0, 4), "DSDT");
+  for (const Bytes table : {tables.xsdt(), tables.fadt(), tables.madt(), tables.dsdt()}) {
+    EXPECT_EQ(sum(table), 0) << text(table, 0, 4);
+  }
+}
+
+TEST_P(AcpiTest, TablesDoNotOverlapAndFitTheirArea) {
+  EXPECT_LE(tables.block.size(), layout::kAcpiSize);
+  std::vector<Bytes> all = {tables.rsdp(), tables.xsdt(), tables.fadt(), tables.madt(),
+                            tables.dsdt()};
+  std::sort(all.begin(), all.end(), [](Bytes a, Bytes b) { return a.data() < b.data(); });
+  for (std::size_t i = 1; i < all.size(); ++i) {
+    EXPECT_GE(all[i].data(), all[i - 1].data() + all[i - 1].size());
+  }
+}
+
+TEST_P(AcpiTest, TheXsdtListsTwoTables) {
+  EXPECT_EQ(tables.xsdt().size(), 36u + 2 * 8);
+}
+
+TEST_P(AcpiTest, TheMadtHasEachProcessorOnceAndTheIoApic) {
+  const Bytes madt = tables.madt();
+  EXPECT_EQ(number(madt, 36, 4), 0xfee00000u);
+  u32 processors = 0;
+  u32 io_apics = 0;
+  std::size_t offset = 44;
+  while (offset < madt.size()) {
+    const u64 type = number(madt, offset, 1);
+    const u64 length = number(madt, offset + 1, 1);
+    ASSERT_GE(length, 2u);
+    if (type == 0) {
+      EXPECT_EQ(length, 8u);
+      EXPECT_EQ(number(madt, offset + 2, 1), processors) << "UID";
+      EXPECT_EQ(number(madt, offset + 3, 1), processors) << "APIC id";
+      EXPECT_EQ(number(madt, offset + 4, 4), 1u) << "enabled";
+      ++processors;
+    } else if (type == 1) {
+      EXPECT_EQ(length, 12u);
+      EXPECT_EQ(number(madt, offset + 4, 4), 0xfec00000u);
+      EXPECT_EQ(number(madt, offset + 8, 4), 0u) << "GSI base";
+      ++io_apics;
+    } else {
+      ADD_FAILURE() << "entry of type " << type;
+    }
+    offset += length;
+  }
+  EXPECT_EQ(offset, madt.size());
+  EXPECT_EQ(processors, GetParam());
+  EXPECT_EQ(io_apics, 1u);
+}
+
+/// A generic address structure: one byte at a port [5.2.3.2].
+void expect_byte_port(Bytes fadt, std::size_t offset, u64 port) {
+  EXPECT_EQ(number(fadt, offset, 1), 1u) << "system I/O";
+  EXPECT_EQ(number(fadt, offset + 1, 1), 8u) << "bits";
+  EXPECT_EQ(number(fadt, offset + 2, 1), 0u);
+  EXPECT_EQ(number(fadt, offset + 3, 1), 1u) << "byte access";
+  EXPECT_EQ(number(fadt, offset + 4, 8), port);
+}
+
+TEST(AcpiFadt, IsHardwareReducedWithAResetRegister) {
+  const Tables tables({});
+  const Bytes fadt = tables.fadt();
+  EXPECT_EQ(fadt.size(), 276u);
+  const u64 flags = number(fadt, 112, 4);
+  EXPECT_NE(flags & (1u << 20), 0u) << "HW_REDUCED_ACPI";
+  EXPECT_NE(flags & (1u << 10), 0u) << "RESET_REG_SUP";
+  expect_byte_port(fadt, 116, 0x602);
+  EXPECT_EQ(number(fadt, 128, 1), 1u) << "RESET_VALUE";
+}
+
+TEST(AcpiFadt, NamesTheSleepRegisters) {
+  const Tables tables({});
+  expect_byte_port(tables.fadt(), 244, 0x600);
+  expect_byte_port(tables.fadt(), 256, 0x601);
+}
+
+TEST(AcpiFadt, BothPointersToTheDsdtAgree) {
+  const Tables tables({});
+  EXPECT_EQ(number(tables.fadt(), 40, 4), number(tables.fadt(), 140, 8));
+}
+
+TEST(AcpiFadt, TellsOfTheRtcOnlyWhereThereIsOne) {
+  constexpr u64 kNoRtc = 1u << 5;
+  EXPECT_EQ(number(Tables({.legacy = true}).fadt(), 109, 2) & kNoRtc, 0u);
+  EXPECT_EQ(number(Tables({.legacy = true}).fadt(), 108, 1), 0x32u) << "century";
+  EXPECT_EQ(number(Tables({.legacy = false}).fadt(), 109, 2) & kNoRtc, kNoRtc);
+  EXPECT_EQ(number(Tables({.legacy = false}).fadt(), 108, 1), 0u);
+}
+
+TEST(AcpiMadt, TellsOfThePicsOnlyWhereTheyAre) {
+  EXPECT_EQ(number(Tables({.legacy = true}).madt(), 40, 4), 1u);
+  EXPECT_EQ(number(Tables({.legacy = false}).madt(), 40, 4), 0u);
+}
+
+TEST(AcpiDsdt, HasSoftOffAsSleepTypeFive) {
+  const Tables tables({});
+  const Bytes dsdt = tables.dsdt();
+  // Name (\_S5, Package (4) {5 ...}) in AML: NameOp, name, PackageOp, length, 4, BytePrefix, 5.
+  const std::string aml = text(dsdt, 0, dsdt.size());
+  const std::size_t name = aml.find("_S5_");
+  ASSERT_NE(name, std::string::npos);
+  EXPECT_EQ(number(dsdt, name + 4, 1), 0x12u);
+  EXPECT_EQ(number(dsdt, name + 6, 1), 4u);
+  EXPECT_EQ(number(dsdt, name + 7, 2), 0x050au);
+}
+
+TEST(AcpiTables, AddressesFollowTheBase) {
+  const auto low = build_acpi(Gpa(0xe0000), {});
+  const auto high = build_acpi(Gpa(0xf0000), {});
+  EXPECT_EQ(number(high, 24, 8) - number(low, 24, 8), 0x10000u);
+  EXPECT_EQ(sum(Bytes(high).first(36)), 0);
+}
+
+}  // namespace
+}  // namespace mote::arch
