@@ -1,13 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vmm/config/toml_reader.hpp"
 
-// Only the parser, without exceptions and without what prints.
-#define TOML_HEADER_ONLY 1
-#define TOML_EXCEPTIONS 0
-#define TOML_ENABLE_FORMATTERS 0
-#define TOML_FLOAT_CHARCONV 1  // else: an istringstream and its locale
 #include <fcntl.h>
-#include <toml++/toml.h>
 
 #include <algorithm>
 #include <array>
@@ -17,11 +11,14 @@
 #include "core/text.hpp"
 #include "vmm/config/nearest.hpp"
 #include "vmm/config/size.hpp"
+#include "vmm/config/toml_library.hpp"
 
 namespace mote {
 namespace {
 
 constexpr std::size_t kMaxFileSize = kMiB;
+constexpr std::size_t kMostProblems = 20;  // more are counted, but not listed
+constexpr std::size_t kLongestQuote = 64;
 
 /// Where a value goes, and what turns a relative path into one that can be opened.
 struct Target {
@@ -59,6 +56,10 @@ const char* type_name(const toml::node& value) {
 
 std::string wrong_type(const char* expected, const toml::node& value) {
   return format("must be %s, not %s", expected, type_name(value));
+}
+
+std::string quoted(std::string_view text) {
+  return "'" + std::string(text.substr(0, kLongestQuote)) + "'";
 }
 
 std::string set_text(const toml::node& value, std::string& text) {
@@ -111,7 +112,7 @@ std::string set_mode(const toml::node& value, SerialMode& mode) {
   if (string == nullptr) return wrong_type(kExpected, value);
   const auto* const name = std::find(kNames.begin(), kNames.end(), string->get());
   if (name == kNames.end()) {
-    return format("must be %s, not '%s'", kExpected, string->get().c_str()) +
+    return format("must be %s, not ", kExpected) + quoted(string->get()) +
            did_you_mean(string->get(), kNames);
   }
   mode = kModes[static_cast<std::size_t>(name - kNames.begin())];
@@ -160,6 +161,13 @@ std::vector<std::string_view> table_names() {
   return names;
 }
 
+const KnownKey* find_key(std::string_view table, std::string_view key) {
+  for (const KnownKey& known : kKeys) {
+    if (known.table == table && known.key == key) return &known;
+  }
+  return nullptr;
+}
+
 /// The known keys of a table.
 std::vector<std::string_view> keys_of(std::string_view table) {
   std::vector<std::string_view> keys;
@@ -185,42 +193,45 @@ class Reader {
   Reader(std::string_view file_name, Target target) : file_name_(file_name), target_(target) {}
 
   void read_document(const toml::table& document) {
-    for (const auto& [name, value] : document) {
-      const std::vector<std::string_view> tables = table_names();
-      const bool known = std::find(tables.begin(), tables.end(), name.str()) != tables.end();
+    const std::vector<std::string_view> tables = table_names();
+    for (const auto& [key, value] : document) {
+      const std::string_view name = key.str();
+      const bool known = std::find(tables.begin(), tables.end(), name) != tables.end();
       if (const auto* table = value.as_table(); known && table != nullptr) {
-        read_table(name.str(), *table);
+        read_table(name, *table);
       } else if (known) {
-        report(value.source(), format("'%s' ", quotable(name).c_str()) +
-                                   wrong_type("a table", value) + " -- write [" +
-                                   std::string(name.str()) + "] and its keys below");
+        report(value.source(), quoted(name) + " " + wrong_type("a table", value) + " -- write [" +
+                                   std::string(name) + "] and its keys below");
       } else if (value.is_table()) {
-        report(name.source(), format("unknown table '%s'", quotable(name).c_str()) +
-                                  did_you_mean(name.str(), tables));
+        report(key.source(), "unknown table " + quoted(name) + did_you_mean(name, tables));
       } else {
-        report(name.source(),
-               format("unknown key '%s' outside of a table", quotable(name).c_str()) +
-                   key_hint({}, name.str()));
+        report(key.source(),
+               "unknown key " + quoted(name) + " outside of a table" + key_hint({}, name));
       }
     }
   }
 
-  /// All problems in the order of the file, one per line; empty when there was none.
-  std::string problems() {
-    std::stable_sort(problems_.begin(), problems_.end(), [](const Problem& a, const Problem& b) {
-      return a.at.line != b.at.line ? a.at.line < b.at.line : a.at.column < b.at.column;
-    });
-    if (problems_.size() == 1) return problems_.front().text;
-    std::string text;
-    for (const Problem& problem : problems_) text += "\n" + problem.text;
-    if (!text.empty()) text.insert(0, format("%zu problems:", problems_.size()));
-    return text;
+  void report(const toml::source_region& source, std::string text) {
+    // What a file holds may be quoted, but must not steer the user's terminal.
+    for (char& c : text) {
+      if (static_cast<unsigned char>(c) < ' ' || c == '\x7f') c = '?';
+    }
+    problems_.push_back({source.begin, std::move(text)});
   }
 
-  void report(const toml::source_region& source, const std::string& text) {
-    problems_.push_back(
-        {source.begin,
-         format("%s:%u:%u: ", file_name_.c_str(), source.begin.line, source.begin.column) + text});
+  /// The problems in the order of the file, one per line; empty when there was none.
+  std::string problems() {
+    std::sort(problems_.begin(), problems_.end(), [](const Problem& a, const Problem& b) {
+      return a.at.line != b.at.line ? a.at.line < b.at.line : a.at.column < b.at.column;
+    });
+    if (problems_.size() == 1) return line(problems_.front());
+    std::string text;
+    if (!problems_.empty()) text = format("%zu problems:", problems_.size());
+    for (std::size_t i = 0; i < problems_.size() && i < kMostProblems; ++i) {
+      text += "\n" + line(problems_[i]);
+    }
+    if (problems_.size() > kMostProblems) text += "\n...";
+    return text;
   }
 
  private:
@@ -231,31 +242,23 @@ class Reader {
 
   void read_table(std::string_view name, const toml::table& table) {
     for (const auto& [key, value] : table) {
-      const auto* const known = std::find_if(
-          std::begin(kKeys), std::end(kKeys),
-          [&, &key = key](const KnownKey& k) { return k.table == name && k.key == key.str(); });
-      if (known == std::end(kKeys)) {
-        report(key.source(), format("unknown key '%s' in [%s]", quotable(key).c_str(),
-                                    std::string(name).c_str()) +
-                                 key_hint(name, key.str()));
+      const KnownKey* const known = find_key(name, key.str());
+      if (known == nullptr) {
+        report(key.source(), "unknown key " + quoted(key.str()) + " in [" + std::string(name) +
+                                 "]" + key_hint(name, key.str()));
         continue;
       }
       const std::string problem = known->set(value, target_);
       if (!problem.empty()) {
         report(value.source(),
-               format("'%s.%s' ", std::string(name).c_str(), std::string(key.str()).c_str()) +
-                   problem);
+               quoted(std::string(name) + "." + std::string(key.str())) + " " + problem);
       }
     }
   }
 
-  /// A key may hold anything, a line break or an escape sequence for the terminal too.
-  static std::string quotable(const toml::key& key) {
-    std::string text(key.str().substr(0, 64));
-    for (char& c : text) {
-      if (static_cast<unsigned char>(c) < ' ' || c == '\x7f') c = '?';
-    }
-    return text;
+  std::string line(const Problem& problem) const {
+    return format("%s:%u:%u: ", file_name_.c_str(), problem.at.line, problem.at.column) +
+           problem.text;
   }
 
   std::string file_name_;
@@ -270,10 +273,6 @@ std::span<const TomlKey> toml_keys() {
 }
 
 Result<VmConfig> read_toml(std::string_view text, std::string_view file_name) {
-  if (text.find('\0') != std::string_view::npos) {
-    return Error::config("'" + std::string(file_name) +
-                         "' is a binary file, not TOML -- a kernel is passed with --kernel");
-  }
   VmConfig config;
   Reader reader(file_name, {config, file_name.substr(0, file_name.rfind('/') + 1)});
   const toml::parse_result document = toml::parse(text);
@@ -298,11 +297,17 @@ Result<VmConfig> read_toml_file(const std::string& path) {
     if (size < 0) {
       return Error::config(Error::from_errno(errno, "cannot read '" + path + "'").message());
     }
-    if (size == 0) return read_toml(text, path);
+    if (size == 0) break;
     text.append(part, static_cast<std::size_t>(size));
   }
-  return Error::config("cannot read '" + path +
-                       "': it is larger than 1MiB, no TOML file of a VM is");
+  if (text.find('\0') != std::string::npos) {
+    return Error::config("'" + path +
+                         "' is a binary file, not TOML -- a kernel is passed with --kernel");
+  }
+  if (text.size() > kMaxFileSize) {
+    return Error::config("'" + path + "' is larger than 1MiB, which no TOML file of a VM is");
+  }
+  return read_toml(text, path);
 }
 
 }  // namespace mote

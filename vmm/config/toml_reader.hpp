@@ -26,7 +26,7 @@ std::span<const TomlKey> toml_keys();
 /// Ranges and what keys demand of each other are for `validate`.
 Result<VmConfig> read_toml(std::string_view text, std::string_view file_name);
 
-/// `read_toml` of the file `path`. Files above 1 MiB are refused.
+/// `read_toml` of the file `path`. Binary files and files above 1 MiB are refused.
 Result<VmConfig> read_toml_file(const std::string& path);
 
 }  // namespace mote

@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: Apache-2.0
+// Behaviour of the TOML reader: what it takes, and the words for what it refuses.
+#include "vmm/config/toml_reader.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <fstream>
+
+namespace mote {
+namespace {
+
+VmConfig read(std::string_view text, std::string_view file_name = "vm.toml") {
+  const auto config = read_toml(text, file_name);
+  EXPECT_TRUE(config) << config.error().message();
+  return config ? *config : VmConfig{};
+}
+
+std::string refusal(std::string_view text) {
+  const auto config = read_toml(text, "vm.toml");
+  if (!config) {
+    EXPECT_EQ(config.error().fault(), Fault::kConfig);
+  }
+  return config ? "accepted" : config.error().message();
+}
+
+TEST(TomlReader, ReadsEveryKey) {
+  const VmConfig config = read(R"(
+[kernel]
+path = "/boot/vmlinux"
+initrd = "/boot/initrd"
+cmdline = "console=ttyS0 quiet"
+[machine]
+vcpus = 4
+memory = "2GiB"
+huge_pages = true
+legacy = false
+acpi = false
+[serial]
+mode = "file"
+path = "/tmp/log"
+[timeline]
+table = true
+json = "/tmp/trace.json"
+)");
+  VmConfig expected;
+  expected.kernel = {"/boot/vmlinux", "/boot/initrd", "console=ttyS0 quiet"};
+  expected.machine = {4, 2 * kGiB, true, false, false};
+  expected.serial = {SerialMode::kFile, "/tmp/log"};
+  expected.timeline = {true, "/tmp/trace.json"};
+  EXPECT_EQ(config, expected);
+}
+
+TEST(TomlReader, KeepsDefaultsOfAbsentKeys) {
+  EXPECT_EQ(read(""), VmConfig{});
+  EXPECT_EQ(read("[machine]\n"), VmConfig{});
+}
+
+TEST(TomlReader, ReadsDottedKeysAndInlineTables) {
+  EXPECT_EQ(read("machine.vcpus = 3\n").machine.vcpus, 3u);
+  EXPECT_EQ(read("machine = { vcpus = 3 }\n").machine.vcpus, 3u);
+}
+
+TEST(TomlReader, ReadsEverySerialMode) {
+  EXPECT_EQ(read("serial.mode = \"stdio\"").serial.mode, SerialMode::kStdio);
+  EXPECT_EQ(read("serial.mode = \"file\"").serial.mode, SerialMode::kFile);
+  EXPECT_EQ(read("serial.mode = \"pty\"").serial.mode, SerialMode::kPty);
+  EXPECT_EQ(read("serial.mode = \"none\"").serial.mode, SerialMode::kNone);
+}
+
+TEST(TomlReader, ResolvesPathsFromTheFilesDirectory) {
+  EXPECT_EQ(read("kernel.path = \"k/vmlinux\"", "vms/web/vm.toml").kernel.path,
+            "vms/web/k/vmlinux");
+  EXPECT_EQ(read("kernel.initrd = \"initrd\"", "/vm.toml").kernel.initrd, "/initrd");
+  EXPECT_EQ(read("serial.path = \"log\"", "a/vm.toml").serial.path, "a/log");
+  EXPECT_EQ(read("timeline.json = \"t\"", "a/vm.toml").timeline.json_path, "a/t");
+}
+
+TEST(TomlReader, LeavesPathsBesideTheFileAndAbsoluteOnesAlone) {
+  EXPECT_EQ(read("kernel.path = \"vmlinux\"", "vm.toml").kernel.path, "vmlinux");
+  EXPECT_EQ(read("kernel.path = \"/boot/vmlinux\"", "a/vm.toml").kernel.path, "/boot/vmlinux");
+  EXPECT_EQ(read("kernel.initrd = \"\"", "a/vm.toml").kernel.initrd, "");
+}
+
+TEST(TomlReader, RefusesUnknownKeys) {
+  EXPECT_EQ(refusal("[machine]\nmemroy = \"1MiB\"\n"),
+            "vm.toml:2:1: unknown key 'memroy' in [machine]; did you mean 'memory'?");
+  EXPECT_EQ(refusal("[machine]\n  cpu_quota = 5\n"),
+            "vm.toml:2:3: unknown key 'cpu_quota' in [machine]");
+}
+
+TEST(TomlReader, TellsWhereAMisplacedKeyBelongs) {
+  EXPECT_EQ(refusal("[machine]\ncmdline = \"quiet\"\n"),
+            "vm.toml:2:1: unknown key 'cmdline' in [machine]; it belongs in [kernel]");
+  EXPECT_EQ(refusal("vcpus = 2\n"),
+            "vm.toml:1:1: unknown key 'vcpus' outside of a table; it belongs in [machine]");
+  EXPECT_EQ(
+      refusal("path = \"x\"\n"),
+      "vm.toml:1:1: unknown key 'path' outside of a table; it belongs in [kernel] or [serial]");
+}
+
+TEST(TomlReader, RefusesUnknownTables) {
+  EXPECT_EQ(refusal("[machin]\nvcpus = 2\n"),
+            "vm.toml:1:2: unknown table 'machin'; did you mean 'machine'?");
+  EXPECT_EQ(refusal("[network]\n"), "vm.toml:1:2: unknown table 'network'");
+}
+
+TEST(TomlReader, RefusesAValueForATable) {
+  EXPECT_EQ(refusal("kernel = \"vmlinux\"\n"),
+            "vm.toml:1:10: 'kernel' must be a table, not a string -- write [kernel] and its keys "
+            "below");
+  EXPECT_EQ(refusal("[[machine]]\nvcpus = 1\n"),
+            "vm.toml:1:1: 'machine' must be a table, not an array -- write [machine] and its keys "
+            "below");
+}
+
+TEST(TomlReader, RefusesWrongTypes) {
+  EXPECT_EQ(refusal("kernel.path = 3"),
+            "vm.toml:1:15: 'kernel.path' must be a string, not an integer");
+  EXPECT_EQ(refusal("kernel.cmdline = [\"quiet\"]"),
+            "vm.toml:1:18: 'kernel.cmdline' must be a string, not an array");
+  EXPECT_EQ(refusal("machine.acpi = \"yes\""),
+            "vm.toml:1:16: 'machine.acpi' must be true or false, not a string");
+  EXPECT_EQ(refusal("machine.legacy = 0"),
+            "vm.toml:1:18: 'machine.legacy' must be true or false, not an integer");
+  EXPECT_EQ(refusal("machine.vcpus = 1.5"),
+            "vm.toml:1:17: 'machine.vcpus' must be a whole number from 1 to 32, not a "
+            "floating-point number");
+  EXPECT_EQ(refusal("machine.vcpus = { count = 1 }"),
+            "vm.toml:1:17: 'machine.vcpus' must be a whole number from 1 to 32, not a table");
+  EXPECT_EQ(refusal("machine.memory = 128"),
+            "vm.toml:1:18: 'machine.memory' must be a string with a unit, as in \"128MiB\", not an "
+            "integer");
+  EXPECT_EQ(refusal("serial.mode = 2026-01-01"),
+            "vm.toml:1:15: 'serial.mode' must be \"stdio\", \"file\", \"pty\" or \"none\", not a "
+            "date or time");
+}
+
+TEST(TomlReader, RefusesNumbersOutOfRange) {
+  EXPECT_EQ(refusal("machine.vcpus = 33"),
+            "vm.toml:1:17: 'machine.vcpus' must be a whole number from 1 to 32, not 33");
+  EXPECT_EQ(refusal("machine.vcpus = 4294967297"),
+            "vm.toml:1:17: 'machine.vcpus' must be a whole number from 1 to 32, not 4294967297");
+  EXPECT_EQ(refusal("machine.vcpus = -1"),
+            "vm.toml:1:17: 'machine.vcpus' must be a whole number from 1 to 32, not -1");
+}
+
+TEST(TomlReader, RefusesSizesWithoutUnit) {
+  EXPECT_EQ(
+      refusal("machine.memory = \"128\""),
+      "vm.toml:1:18: 'machine.memory' is wrong: '128' is no size: the unit is missing -- write "
+      "a whole number and KiB, MiB, GiB or TiB, as in 128MiB");
+}
+
+TEST(TomlReader, RefusesUnknownSerialModes) {
+  EXPECT_EQ(refusal("serial.mode = \"stdoi\""),
+            "vm.toml:1:15: 'serial.mode' must be \"stdio\", \"file\", \"pty\" or \"none\", not "
+            "'stdoi'; did you mean 'stdio'?");
+}
+
+TEST(TomlReader, RefusesNulCharacters) {
+  EXPECT_EQ(refusal("kernel.path = \"a\\u0000b\""),
+            "vm.toml:1:15: 'kernel.path' must not contain a NUL character");
+}
+
+TEST(TomlReader, RefusesBrokenSyntaxWithItsPlace) {
+  EXPECT_EQ(refusal("[machine]\nvcpus = \n").substr(0, 12), "vm.toml:2:9:");
+}
+
+TEST(TomlReader, RefusesTableNamesThatNoKeyCanHave) {
+  EXPECT_EQ(refusal("[&]\n"),
+            "vm.toml:1:2: Error while parsing key: expected bare key starting character or string "
+            "delimiter, saw '&'");
+}
+
+TEST(TomlReader, TakesAnyLetterInQuotes) {
+  EXPECT_EQ(read("kernel.path = \"/üb/日本\" # é\n").kernel.path, "/üb/日本");
+}
+
+TEST(TomlReader, RefusesLettersBeyondAsciiOutsideOfQuotes) {
+  EXPECT_EQ(refusal("vcpüs = 1\n").substr(0, 12), "vm.toml:1:4:");
+}
+
+TEST(TomlReader, RefusesKeysGivenTwice) {
+  EXPECT_EQ(refusal("[machine]\nvcpus = 1\nvcpus = 2\n").substr(0, 10), "vm.toml:3:");
+}
+
+TEST(TomlReader, ListsAllProblemsInTheOrderOfTheFile) {
+  EXPECT_EQ(refusal("[serial]\nmode = 1\n[kernel]\npth = \"\"\npath = 2\n"),
+            "3 problems:\n"
+            "vm.toml:2:8: 'serial.mode' must be \"stdio\", \"file\", \"pty\" or \"none\", not an "
+            "integer\n"
+            "vm.toml:4:1: unknown key 'pth' in [kernel]; did you mean 'path'?\n"
+            "vm.toml:5:8: 'kernel.path' must be a string, not an integer");
+}
+
+TEST(TomlReader, ListsNoMoreThanTwentyProblems) {
+  std::string text;
+  for (int i = 0; i < 25; ++i) text += "unknown" + std::to_string(i) + " = 1\n";
+  const std::string message = refusal(text);
+  EXPECT_EQ(message.substr(0, 12), "25 problems:");
+  EXPECT_EQ(std::count(message.begin(), message.end(), '\n'), 21);
+  EXPECT_EQ(message.substr(message.size() - 4), "\n...");
+}
+
+TEST(TomlReader, QuotesTheStartOfEndlessWords) {
+  EXPECT_EQ(refusal(std::string(1000, 'k') + " = 1"),
+            "vm.toml:1:1: unknown key '" + std::string(64, 'k') + "' outside of a table");
+}
+
+TEST(TomlReader, QuotesNoControlCharacters) {
+  EXPECT_EQ(refusal("\"a\\u001b[2J\" = 1"), "vm.toml:1:1: unknown key 'a?[2J' outside of a table");
+}
+
+TEST(TomlReader, NamesAFileThatCannotBeOpened) {
+  const auto config = read_toml_file("/nonexistent/vm.toml");
+  ASSERT_FALSE(config);
+  EXPECT_EQ(config.error().message(),
+            "cannot open '/nonexistent/vm.toml': No such file or directory (ENOENT)");
+  EXPECT_EQ(config.error().fault(), Fault::kConfig);
+}
+
+/// A file that lives as long as a test.
+class TemporaryFile {
+ public:
+  explicit TemporaryFile(const std::string& text) {
+    ::close(::mkstemp(path_.data()));
+    std::ofstream(path_) << text;
+  }
+  ~TemporaryFile() { ::unlink(path_.c_str()); }
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_ = testing::TempDir() + "toml-XXXXXX";
+};
+
+TEST(TomlReader, ReadsFilesLargerThanOneRead) {
+  const TemporaryFile file("#" + std::string(10'000, 'x') + "\nmachine.vcpus = 7\n");
+  const auto config = read_toml_file(file.path());
+  ASSERT_TRUE(config) << config.error().message();
+  EXPECT_EQ(config->machine.vcpus, 7u);
+}
+
+TEST(TomlReader, RefusesHugeFiles) {
+  const TemporaryFile file(std::string(kMiB + 1, '\n'));
+  const auto config = read_toml_file(file.path());
+  ASSERT_FALSE(config);
+  EXPECT_EQ(config.error().message(),
+            "'" + file.path() + "' is larger than 1MiB, which no TOML file of a VM is");
+}
+
+TEST(TomlReader, RefusesBinaryFilesOfAnySize) {
+  for (const std::size_t size : {std::size_t{64}, std::size_t{2 * kMiB}}) {
+    const TemporaryFile file(
+        "\x7f"
+        "ELF" +
+        std::string(size, '\0'));
+    const auto config = read_toml_file(file.path());
+    ASSERT_FALSE(config);
+    EXPECT_EQ(
+        config.error().message(),
+        "'" + file.path() + "' is a binary file, not TOML -- a kernel is passed with --kernel");
+  }
+}
+
+TEST(TomlReader, NamesADirectory) {
+  const auto config = read_toml_file("/");
+  ASSERT_FALSE(config);
+  EXPECT_EQ(config.error().message(), "cannot read '/': Is a directory (EISDIR)");
+}
+
+}  // namespace
+}  // namespace mote
