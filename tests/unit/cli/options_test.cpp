@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+// Behaviour of the options: what they set, and the words for what is wrong with them.
+#include "cli/options.hpp"
+
+#include <gtest/gtest.h>
+
+namespace mote {
+namespace {
+
+Result<CommandLine> parse(std::vector<const char*> words) {
+  return parse_command_line("mote run", run_options(), words);
+}
+
+/// The words applied over `config`.
+VmConfig apply(std::vector<const char*> words, VmConfig config = {}) {
+  const auto line = parse(std::move(words));
+  EXPECT_TRUE(line) << line.error().message();
+  if (!line) return {};
+  const auto applied = apply_settings(*line, config);
+  EXPECT_TRUE(applied) << applied.error().message();
+  return config;
+}
+
+std::string refusal(std::vector<const char*> words) {
+  const auto line = parse(std::move(words));
+  if (!line) return line.error().message();
+  VmConfig config;
+  const auto applied = apply_settings(*line, config);
+  if (!applied) {
+    EXPECT_EQ(applied.error().fault(), Fault::kConfig);
+  }
+  return applied ? "accepted" : applied.error().message();
+}
+
+TEST(RunOptions, SetTheKernel) {
+  const VmConfig config =
+      apply({"--kernel", "vmlinux", "--initrd", "initrd", "--cmdline", "console=ttyS0 quiet"});
+  EXPECT_EQ(config.kernel, (KernelConfig{"vmlinux", "initrd", "console=ttyS0 quiet"}));
+}
+
+TEST(RunOptions, SetTheMachine) {
+  const VmConfig config =
+      apply({"--vcpus", "4", "--memory", "1GiB", "--huge-pages", "--no-legacy", "--no-acpi"});
+  EXPECT_EQ(config.machine, (MachineConfig{4, kGiB, true, false, false}));
+}
+
+TEST(RunOptions, TakeArgumentsBehindAnEqualsSign) {
+  EXPECT_EQ(apply({"--cmdline=root=/dev/vda"}).kernel.cmdline, "root=/dev/vda");
+}
+
+TEST(RunOptions, TakeAnEmptyArgument) {
+  VmConfig config;
+  config.kernel.cmdline = "quiet";
+  EXPECT_EQ(apply({"--cmdline", ""}, config).kernel.cmdline, "");
+  EXPECT_EQ(apply({"--cmdline="}, config).kernel.cmdline, "");
+}
+
+TEST(RunOptions, TakeArgumentsThatLookLikeOptions) {
+  EXPECT_EQ(apply({"--cmdline", "--verbose"}).kernel.cmdline, "--verbose");
+}
+
+TEST(RunOptions, LeaveWhatTheyDoNotNameAsItWas) {
+  VmConfig config;
+  config.machine.vcpus = 8;
+  config.serial = {SerialMode::kFile, "log"};
+  const VmConfig applied = apply({"--memory", "1MiB"}, config);
+  EXPECT_EQ(applied.machine.vcpus, 8u);
+  EXPECT_EQ(applied.serial, config.serial);
+}
+
+TEST(RunOptions, LetTheLastOneWin) {
+  EXPECT_EQ(apply({"--vcpus", "2", "--vcpus", "3"}).machine.vcpus, 3u);
+}
+
+TEST(RunOptions, SetTheSerialPort) {
+  EXPECT_EQ(apply({"--serial", "stdio"}).serial, (SerialConfig{SerialMode::kStdio, ""}));
+  EXPECT_EQ(apply({"--serial", "none"}).serial, (SerialConfig{SerialMode::kNone, ""}));
+  EXPECT_EQ(apply({"--serial", "pty"}).serial, (SerialConfig{SerialMode::kPty, ""}));
+  EXPECT_EQ(apply({"--serial", "file:a/b:c"}).serial, (SerialConfig{SerialMode::kFile, "a/b:c"}));
+}
+
+TEST(RunOptions, ReplaceAllOfTheSerialPort) {
+  VmConfig config;
+  config.serial = {SerialMode::kFile, "log"};
+  EXPECT_EQ(apply({"--serial", "none"}, config).serial, (SerialConfig{SerialMode::kNone, ""}));
+}
+
+TEST(RunOptions, SetTheTimeline) {
+  EXPECT_EQ(apply({"--timeline"}).timeline, (TimelineConfig{true, ""}));
+  EXPECT_EQ(apply({"--timeline=t.json"}).timeline, (TimelineConfig{false, "t.json"}));
+  EXPECT_EQ(apply({"--timeline", "--timeline=t.json"}).timeline, (TimelineConfig{true, "t.json"}));
+}
+
+TEST(RunOptions, LeaveTheWordAfterAnOptionalArgumentAlone) {
+  const auto line = parse({"--timeline", "vm.toml"});
+  ASSERT_TRUE(line);
+  EXPECT_EQ(line->operands, std::vector<std::string>{"vm.toml"});
+}
+
+TEST(RunOptions, RefuseWhatIsNoNumberOfVcpus) {
+  for (const char* word : {"four", "", "4x", "-1", "1.5", "99999999999"}) {
+    EXPECT_EQ(refusal({"--vcpus", word}),
+              "--vcpus: '" + std::string(word) + "' is no number of vCPUs -- choose 1 to 32");
+  }
+}
+
+TEST(RunOptions, RefuseWhatIsNoSize) {
+  EXPECT_EQ(refusal({"--memory", "128"}),
+            "--memory: '128' is no size: the unit is missing -- write a whole number and KiB, MiB, "
+            "GiB or TiB, as in 128MiB");
+}
+
+TEST(RunOptions, RefuseUnknownPlacesForTheSerialPort) {
+  for (const char* word : {"tty", "file", "file:", ""}) {
+    EXPECT_EQ(refusal({"--serial", word}),
+              "--serial: '" + std::string(word) +
+                  "' is no place for the serial port -- choose stdio, none, pty or file:PATH");
+  }
+}
+
+TEST(CommandLine, SuggestsTheNearestOption) {
+  EXPECT_EQ(refusal({"--kernal", "x"}),
+            "unknown option '--kernal'; did you mean '--kernel'? -- 'mote run --help' lists the "
+            "options");
+  EXPECT_EQ(refusal({"--memroy=1GiB"}),
+            "unknown option '--memroy'; did you mean '--memory'? -- 'mote run --help' lists the "
+            "options");
+}
+
+TEST(CommandLine, SuggestsNothingForAStrangeOption) {
+  EXPECT_EQ(refusal({"--bandwidth"}),
+            "unknown option '--bandwidth' -- 'mote run --help' lists the options");
+}
+
+TEST(CommandLine, KnowsNoAbbreviations) {
+  EXPECT_EQ(refusal({"--kern", "x"}),
+            "unknown option '--kern'; did you mean '--kernel'? -- 'mote run --help' lists the "
+            "options");
+}
+
+TEST(CommandLine, WantsTheArgumentThatAnOptionNeeds) {
+  EXPECT_EQ(refusal({"--kernel"}), "option '--kernel' needs an argument: --kernel FILE");
+}
+
+TEST(CommandLine, RefusesAnArgumentThatAnOptionHasNot) {
+  EXPECT_EQ(refusal({"--no-acpi=1"}), "option '--no-acpi' takes no argument");
+}
+
+TEST(CommandLine, RefusesAnEqualsSignWithoutAFile) {
+  EXPECT_EQ(refusal({"--timeline="}), "option '--timeline=' names no FILE");
+}
+
+TEST(CommandLine, KeepsOperandsInTheirOrder) {
+  const auto line = parse({"a.toml", "--vcpus", "2", "b.toml"});
+  ASSERT_TRUE(line);
+  EXPECT_EQ(line->operands, (std::vector<std::string>{"a.toml", "b.toml"}));
+}
+
+TEST(CommandLine, EndsTheOptionsAtTwoDashes) {
+  const auto line = parse({"--no-acpi", "--", "--kernel"});
+  ASSERT_TRUE(line);
+  EXPECT_TRUE(line->has("no-acpi"));
+  EXPECT_FALSE(line->has("kernel"));
+  EXPECT_EQ(line->operands, std::vector<std::string>{"--kernel"});
+}
+
+TEST(CommandLine, KnowsTheShortFormOfHelp) {
+  const auto line = parse({"-h"});
+  ASSERT_TRUE(line);
+  EXPECT_TRUE(line->has("help"));
+}
+
+TEST(DoctorOptions, KnowJson) {
+  const char* const words[] = {"--json"};
+  const auto line = parse_command_line("mote doctor", doctor_options(), words);
+  ASSERT_TRUE(line);
+  EXPECT_TRUE(line->has("json"));
+}
+
+}  // namespace
+}  // namespace mote
