@@ -15,22 +15,22 @@ constexpr char kGroup[] = "io_uring";
 constexpr unsigned kEntries = 8;
 
 struct Operation {
-  int number;
   const char* name;
   const char* purpose;
+  int number;
   Mark if_missing;
 };
 
 constexpr int kReadMultishot = 49;  // Linux 6.7
 
 constexpr Operation kOperations[] = {
-    {IORING_OP_READ, "READ", "serial input, block devices", Mark::kFatal},
-    {IORING_OP_WRITE, "WRITE", "serial output, block devices", Mark::kFatal},
-    {IORING_OP_POLL_ADD, "POLL_ADD", "terminals and signals", Mark::kFatal},
-    {IORING_OP_ASYNC_CANCEL, "ASYNC_CANCEL", "ending what is in flight", Mark::kFatal},
-    {IORING_OP_FSYNC, "FSYNC", "flushes of block devices", Mark::kMissing},
-    {IORING_OP_FALLOCATE, "FALLOCATE", "discards of block devices", Mark::kMissing},
-    {kReadMultishot, "READ_MULTISHOT", "events without a new request each (Linux 6.7)",
+    {"READ", "serial input, block devices", IORING_OP_READ, Mark::kFatal},
+    {"WRITE", "serial output, block devices", IORING_OP_WRITE, Mark::kFatal},
+    {"POLL_ADD", "terminals and signals", IORING_OP_POLL_ADD, Mark::kFatal},
+    {"ASYNC_CANCEL", "ending what is in flight", IORING_OP_ASYNC_CANCEL, Mark::kFatal},
+    {"FSYNC", "flushes of block devices", IORING_OP_FSYNC, Mark::kMissing},
+    {"FALLOCATE", "discards of block devices", IORING_OP_FALLOCATE, Mark::kMissing},
+    {"READ_MULTISHOT", "events without a new request each (Linux 6.7)", kReadMultishot,
      Mark::kMissing},
 };
 

@@ -17,13 +17,13 @@ namespace mote::kvm {
 namespace {
 
 struct Asked {
-  int number;
   const char* name;
   const char* purpose;
+  int number;
   bool required;
   bool counts = false;
 };
-#define MOTE_CAPABILITY(name, ...) {KVM_CAP_##name, #name, __VA_ARGS__}
+#define MOTE_CAPABILITY(name, purpose, ...) {#name, purpose, KVM_CAP_##name, __VA_ARGS__}
 
 constexpr Asked kAsked[] = {
     MOTE_CAPABILITY(USER_MEMORY, "guest RAM", true),
