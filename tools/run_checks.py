@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -183,12 +184,12 @@ def fuzz_stage(result):
         result.case(folder.name, None if code == 0 else f"exit code {code}\n{tail(output)}")
 
 
-def python_tests_stage(script, *arguments, timeout):
-    """A script that reports its cases as JSON: name, status (PASS, FAIL, SKIP), reason."""
+def lab_stage(timeout):
+    """The lab reports its cases as JSON: name, status (PASS, FAIL, SKIP), reason."""
     def stage(result):
         with tempfile.TemporaryDirectory() as folder:
             report = pathlib.Path(folder) / "report.json"
-            code, output = run([script, "--mote", BUILD / "mote", "--json", report, *arguments], timeout=timeout)
+            code, output = run(["tests/lab/run", "--mote", BUILD / "mote", "--json", report], timeout=timeout)
             cases = json.loads(report.read_text()) if report.exists() else []
         for case in cases:
             if case["status"] == "SKIP":
@@ -196,7 +197,21 @@ def python_tests_stage(script, *arguments, timeout):
             else:
                 result.case(case["name"], None if case["status"] == "PASS" else case["reason"])
         if code != 0 and not result.failed or not cases:
-            result.case(str(script), f"exit code {code}\n{tail(output)}")
+            result.case("tests/lab/run", f"exit code {code}\n{tail(output)}")
+    return stage
+
+
+def unittest_stage(script, timeout=300):
+    """A script of Python's unittest that prints a line per test."""
+    def stage(result):
+        code, output = run([sys.executable, script], env={"MOTE": str(BUILD / "mote")}, timeout=timeout)
+        for name, verdict in re.findall(r"^(\w+ \([\w.]+\)).*? \.\.\. (ok|FAIL|ERROR|skipped .*)$", output, re.MULTILINE):
+            if verdict.startswith("skipped"):
+                result.skipped.append((name, verdict.removeprefix("skipped ").strip("'\"")))
+            else:
+                result.case(name, None if verdict == "ok" else verdict)
+        if code != 0 or not result.passed:
+            result.case(script.name, f"exit code {code}\n{tail(output, 60)}")
     return stage
 
 
@@ -209,7 +224,7 @@ STAGES = [
     ("build", True, build_stage(BUILD, "--buildtype=release")),
     ("binary", True, binary_stage),
     ("unit", True, gtest_stage(BUILD / "tests/unit/unit_tests")),
-    ("cli", True, python_tests_stage(ROOT / "tests/cli/run", timeout=300)),
+    ("cli", True, unittest_stage(ROOT / "tests/cli/cli_test.py")),
     ("kvm", True, gtest_stage(BUILD / "tests/kvm/kvm_tests", timeout=900)),
     ("build-asan", False, build_stage(ASAN, "-Db_sanitize=address,undefined", "-Db_lundef=false", env=CLANG)),
     ("tidy", False, tidy_stage),
@@ -217,7 +232,7 @@ STAGES = [
     ("fuzz-corpus", False, fuzz_stage),
     ("build-tsan", False, build_stage(TSAN, "-Db_sanitize=thread", "-Db_lundef=false", env=CLANG)),
     ("unit-tsan", False, gtest_stage(TSAN / "tests/unit/unit_tests", "--gtest_filter=*Thread*:EventLoop*:Console*:LoopAlarm*", env=SANITIZER_ENV)),
-    ("lab", False, python_tests_stage(ROOT / "tests/lab/run", timeout=2400)),
+    ("lab", False, lab_stage(timeout=2400)),
 ]
 
 
