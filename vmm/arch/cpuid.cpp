@@ -113,6 +113,7 @@ void normalize_cpuid(CpuidTable& table, u32 vcpu_count, u32 tsc_khz) {
     }
   }
   if (tsc_khz != 0) {
+    std::erase_if(table, [](const CpuidEntry& e) { return e.function == kHypervisorTiming; });
     table.push_back({.function = kHypervisorTiming, .eax = tsc_khz, .ebx = kApicBusKhz});
   }
 }

@@ -2,6 +2,7 @@
 #include "vmm/machine/console.hpp"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <pty.h>
 #include <sys/uio.h>
 #include <termios.h>
@@ -147,12 +148,13 @@ void Console::on_written(i32 result) {
     }
     write_scheduled_ = more;
   }
-  if (more) {
+  if (result == -EAGAIN) {  // somebody made the descriptor non-blocking
+    loop_.poll(output_, POLLOUT, Completion::to<&Console::write_pending>(this));
+  } else if (more) {
     write_pending(0);
-  } else if (finished_.function != nullptr) {
-    finished_.function(finished_.context, 0);
   }
   serial_->output_drained();
+  if (!more && finished_.function != nullptr) finished_.function(finished_.context, 0);
 }
 
 void Console::on_input_room() {
@@ -184,9 +186,18 @@ void Console::on_read(i32 result) {
       input_waiting_.insert(input_waiting_.end(), input_buffer_.begin(),
                             input_buffer_.begin() + count);
     }
-  } else if (result != -EINTR && result != -EAGAIN) {
+  } else if (result == -EAGAIN) {  // somebody made the descriptor non-blocking
+    reading_ = true;
+    loop_.poll(input_, POLLIN, Completion::to<&Console::on_readable>(this));
+    return;
+  } else if (result != -EINTR) {
     input_ = -1;  // end of input, or nothing there to read from
   }
+  feed_input(0);
+}
+
+void Console::on_readable(i32) {
+  reading_ = false;
   feed_input(0);
 }
 

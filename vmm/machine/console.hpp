@@ -50,6 +50,7 @@ class Console final : public SerialOutput, public InputListener {
   void on_written(i32 result);
   void feed_input(i32);
   void on_read(i32 result);
+  void on_readable(i32);
   std::size_t filter_escapes(std::size_t count);
 
   EventLoop& loop_;

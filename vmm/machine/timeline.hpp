@@ -34,6 +34,8 @@ class Timeline {
     u8 guest_number = 0;
   };
   static constexpr std::size_t kCapacity = 256;
+  /// The guest may write as many marks as it likes: what is left belongs to the monitor.
+  static constexpr std::size_t kGuestCapacity = kCapacity - 32;
 
   void add(const char* what, u64 at_ns, u8 guest_number);
   std::string name(const Moment& moment) const;
@@ -41,6 +43,7 @@ class Timeline {
 
   std::array<Moment, kCapacity> moments_;
   std::atomic<std::size_t> used_{0};
+  std::atomic<std::size_t> guest_marks_{0};
 };
 
 }  // namespace mote

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <utility>
 
 namespace mote::arch {
@@ -79,6 +80,15 @@ TEST(Cpuid, TellsTscAndApicFrequency) {
   EXPECT_EQ(find(table, 0x40000000).ebx, 0x4b4d564bu) << "KVM's signature stays";
   EXPECT_EQ(find(table, 0x40000010).eax, 2'345'678u);
   EXPECT_EQ(find(table, 0x40000010).ebx, 1'000'000u);
+}
+
+TEST(Cpuid, TellsTheFrequencyOnceWhereTheHostListsItToo) {
+  CpuidTable table = host_table();
+  table.push_back(noisy(0x40000010));
+  normalize_cpuid(table, 1, 2'000'000);
+  EXPECT_EQ(std::count_if(table.begin(), table.end(),
+                          [](const CpuidEntry& e) { return e.function == 0x40000010; }),
+            1);
 }
 
 TEST(Cpuid, LeavesTheFrequencyOutWhenItIsUnknown) {

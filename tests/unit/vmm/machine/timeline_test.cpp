@@ -116,6 +116,13 @@ TEST(TimelineTest, MomentsPastTheCapacityAreDropped) {
   EXPECT_EQ(count(timeline.chrome_trace(), "\"ph\""), 256u);
 }
 
+TEST(TimelineTest, AGuestThatFloodsLeavesRoomForTheMonitor) {
+  Timeline timeline;
+  for (int i = 0; i < 1000; ++i) timeline.guest_mark(9);
+  timeline.mark("end");
+  EXPECT_NE(timeline.table().find("  end\n"), std::string::npos);
+}
+
 TEST(TimelineThreads, MarksFromManyThreadsAreAllKept) {
   Timeline timeline;
   std::vector<std::thread> threads;
