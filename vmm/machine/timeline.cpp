@@ -35,6 +35,7 @@ void Timeline::mark(const char* what) {
 }
 
 void Timeline::guest_mark(u8 number) {
+  if (guest_marks_.fetch_add(1, std::memory_order_relaxed) >= kGuestCapacity) return;
   add("guest mark", clock_ns(CLOCK_MONOTONIC), number);
 }
 
