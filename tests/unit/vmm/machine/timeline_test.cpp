@@ -109,7 +109,7 @@ TEST(TimelineTest, TheTraceHasACompleteEventPerMoment) {
 
 TEST(TimelineTest, MomentsPastTheCapacityAreDropped) {
   Timeline timeline;
-  for (int i = 0; i < 10'000; ++i) timeline.guest_mark(7);
+  for (int i = 0; i < 10'000; ++i) timeline.mark("step");
   const auto lines = lines_of(timeline.table());
   EXPECT_EQ(lines.size(), 257u);
   EXPECT_TRUE(is_balanced(timeline.chrome_trace()));
