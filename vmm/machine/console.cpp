@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <ctime>
 #include <utility>
 
 #include "core/log.hpp"
@@ -22,7 +23,16 @@ namespace {
 constexpr std::size_t kOutputCapacity = 64 * kKiB;
 /// How much typed input may wait for a guest that takes none; what is typed beyond is lost.
 constexpr std::size_t kInputCapacity = 4 * kKiB;
+/// How long output may be held back to be written with what follows.
+constexpr u64 kBatchNs = 1'000'000;
 constexpr std::byte kCtrlA{0x01};
+
+/// The time of the last tick, which costs no look at the hardware.
+u64 coarse_now_ns() {
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+  return static_cast<u64>(now.tv_sec) * 1'000'000'000 + static_cast<u64>(now.tv_nsec);
+}
 
 Result<UniqueFd> open_pty(UniqueFd& slave, std::string& path) {
   int master_fd = -1;
@@ -75,13 +85,15 @@ void Console::start(Serial& serial) {
 }
 
 void Console::finish(Completion done) {
-  bool idle = false;
+  Output before{};
   {
     const std::lock_guard lock(lock_);
-    idle = !write_scheduled_;
+    before = state_;
+    if (state_ == Output::kDelayed) state_ = Output::kWriting;
   }
   finished_ = done;
-  if (idle) done.function(done.context, 0);
+  if (before == Output::kIdle) done.function(done.context, 0);
+  if (before == Output::kDelayed) write_pending(0);
 }
 
 std::size_t Console::room() {
@@ -90,17 +102,29 @@ std::size_t Console::room() {
   return waiting < kOutputCapacity ? kOutputCapacity - waiting : 0;
 }
 
+/// The first byte after a pause goes out at once. Those that follow closely are collected for the
+/// length of a batch: one write and one wake-up of the reader for many bytes.
 void Console::put(std::span<const std::byte> bytes) {
+  const std::lock_guard lock(lock_);
+  if (!std::exchange(first_byte_seen_, true)) timeline_.mark("first serial byte");
+  if (output_ < 0) return;
+  if (state_ == Output::kIdle && coarse_now_ns() - last_write_ns_ >= kBatchNs) {
+    bytes = bytes.subspan(write_at_once(bytes));
+  }
+  if (bytes.empty()) return;
+  pending_.insert(pending_.end(), bytes.begin(), bytes.end());
+  if (state_ != Output::kIdle) return;
+  state_ = Output::kDelayed;
+  alarm_.arm(alarm_.now_ns() + kBatchNs);
+}
+
+void Console::on_alarm() {
   {
     const std::lock_guard lock(lock_);
-    if (!std::exchange(first_byte_seen_, true)) timeline_.mark("first serial byte");
-    if (output_ < 0) return;
-    if (!write_scheduled_) bytes = bytes.subspan(write_at_once(bytes));
-    if (bytes.empty()) return;
-    pending_.insert(pending_.end(), bytes.begin(), bytes.end());
-    if (std::exchange(write_scheduled_, true)) return;
+    if (state_ != Output::kDelayed) return;
+    state_ = Output::kWriting;
   }
-  loop_.post(Completion::to<&Console::write_pending>(this));
+  write_pending(0);
 }
 
 /// Writes what can be written without waiting, and returns how much that was. Spares the loop's
@@ -111,6 +135,7 @@ std::size_t Console::write_at_once(std::span<const std::byte> bytes) {
   const iovec vector = {const_cast<std::byte*>(bytes.data()), bytes.size()};
   constexpr off_t kOwnPosition = -1;
   const ssize_t written = ::pwritev2(output_, &vector, 1, kOwnPosition, RWF_NOWAIT);
+  last_write_ns_ = coarse_now_ns();
   if (written >= 0) return static_cast<std::size_t>(written);
   // Errors of the reader's are for the loop to meet and to report.
   if (errno != EAGAIN && errno != EINTR) can_write_at_once_ = false;
@@ -120,6 +145,7 @@ std::size_t Console::write_at_once(std::span<const std::byte> bytes) {
 void Console::write_pending(i32) {
   {
     const std::lock_guard lock(lock_);
+    last_write_ns_ = coarse_now_ns();
     if (unwritten_ == 0) {
       writing_.clear();
       std::swap(writing_, pending_);
@@ -146,7 +172,7 @@ void Console::on_written(i32 result) {
       unwritten_ -= static_cast<std::size_t>(result);
       more = unwritten_ > 0 || !pending_.empty();
     }
-    write_scheduled_ = more;
+    if (!more) state_ = Output::kIdle;
   }
   if (result == -EAGAIN) {  // somebody made the descriptor non-blocking
     loop_.poll(output_, POLLOUT, Completion::to<&Console::write_pending>(this));

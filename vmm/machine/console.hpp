@@ -11,6 +11,7 @@
 
 #include "core/event_loop.hpp"
 #include "core/fd.hpp"
+#include "core/loop_alarm.hpp"
 #include "core/result.hpp"
 #include "devices/minimal/serial.hpp"
 #include "vmm/config/vm_config.hpp"
@@ -20,7 +21,7 @@ namespace mote {
 
 /// Connects one serial port to standard input and output, a file, a pty, or to nothing. Its event
 /// loop and timeline outlive it; it outlives the loop's last turn.
-class Console final : public SerialOutput, public InputListener {
+class Console final : public SerialOutput, public InputListener, private AlarmHandler {
  public:
   /// Opens what the configuration names. Nothing is read before `start`.
   static Result<std::unique_ptr<Console>> create(const SerialConfig& config, EventLoop& loop,
@@ -43,9 +44,19 @@ class Console final : public SerialOutput, public InputListener {
   void on_input_room() override;
 
  private:
-  Console(EventLoop& loop, Timeline& timeline) : loop_(loop), timeline_(timeline) {}
+  /// Whose turn it is to write.
+  enum class Output {
+    kIdle,     ///< nothing waits
+    kDelayed,  ///< the alarm will have the loop write what has come together until then
+    kWriting,  ///< the loop is writing
+  };
+
+  Console(EventLoop& loop, Timeline& timeline) : loop_(loop), timeline_(timeline), alarm_(loop) {
+    alarm_.set_handler(*this);
+  }
 
   std::size_t write_at_once(std::span<const std::byte> bytes);
+  void on_alarm() override;
   void write_pending(i32);
   void on_written(i32 result);
   void feed_input(i32);
@@ -60,12 +71,14 @@ class Console final : public SerialOutput, public InputListener {
   std::string pty_path_;
   int input_ = -1;
   int output_ = -1;
+  LoopAlarm alarm_;
   Serial* serial_ = nullptr;
 
-  std::mutex lock_;  // guards the five below
+  std::mutex lock_;  // guards the six below
   std::vector<std::byte> pending_;
   std::size_t unwritten_ = 0;  // of `writing_`
-  bool write_scheduled_ = false;
+  Output state_ = Output::kIdle;
+  u64 last_write_ns_ = 0;
   bool first_byte_seen_ = false;
   bool can_write_at_once_ = true;
 
