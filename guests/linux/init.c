@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The small Linux guest's first process: marks the boot clock, says so on the console, then does what
-// mote.test= on the kernel command line asks for and ends the machine.
+// The small Linux guest's first process: marks the boot clock, says so on the console, then does
+// what mote.test= on the kernel command line asks for and ends the machine.
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -63,7 +63,8 @@ static void print_tables(void) {
 
 static void report(void) {
   print_file_line("online cpus", "/sys/devices/system/cpu/online");
-  print_file_line("clock source", "/sys/devices/system/clocksource/clocksource0/current_clocksource");
+  print_file_line("clock source",
+                  "/sys/devices/system/clocksource/clocksource0/current_clocksource");
   print_file_line("clock event", "/sys/devices/system/clockevents/clockevent0/current_device");
   print_file_line("memory", "/proc/meminfo");
   print_tables();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs in the outer Linux: starts one program after another as a script says, plays its console, and reports on
-// standard output. It judges nothing; ./run does that. One thread.
+// Runs in the outer Linux: starts one program after another as a script says, plays its console,
+// and reports on standard output. It judges nothing; ./run does that. One thread.
 //
 // The script's lines, one program each up to `go`:
 //   case NAME              what the report calls it
@@ -17,7 +17,8 @@
 //   begin NAME
 //   data LENGTH            followed by LENGTH bytes and a line feed
 //   end exit|signal|timeout NUMBER MICROSECONDS STEPS-DONE MICROSECONDS-OF-EACH-STEP...
-// Times are counted from just before fork(). With -q the data comes in one piece after the end of the program.
+// Times are counted from just before fork(). With -q the data comes in one piece after the end of
+// the program.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -139,7 +140,8 @@ static void take_steps(const struct Case* test, struct Run* run) {
   while (run->step < test->step_count) {
     const struct Step* step = &test->steps[run->step];
     if (step->kind == 'w') {
-      char* found = memmem(output + run->scanned, run->size - run->scanned, step->text, step->length);
+      char* found =
+          memmem(output + run->scanned, run->size - run->scanned, step->text, step->length);
       if (!found) return;
       run->scanned = (size_t)(found - output) + step->length;
     } else if (step->kind == 's') {
@@ -201,8 +203,14 @@ static void run_case(const struct Case* test, bool quiet) {
   if (quiet) report_data(output, run.size);
   if (run.input >= 0 && run.input != run.output) close(run.input);
   close(run.output);
-  printf("end %s %d %lld %d", timed_out ? "timeout" : WIFEXITED(status) ? "exit" : "signal",
-         timed_out ? 0 : WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status), (long long)end, run.step);
+  printf("end %s %d %lld %d",
+         timed_out           ? "timeout"
+         : WIFEXITED(status) ? "exit"
+                             : "signal",
+         timed_out           ? 0
+         : WIFEXITED(status) ? WEXITSTATUS(status)
+                             : WTERMSIG(status),
+         (long long)end, run.step);
   for (int i = 0; i < run.step; ++i) printf(" %lld", (long long)run.step_times[i]);
   putchar('\n');
   fflush(stdout);
