@@ -35,6 +35,9 @@ Result<UniqueFd> end_signals() {
   sigaddset(&signals, SIGTERM);
   ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   ::signal(SIGPIPE, SIG_IGN);  // a write that fails says so itself
+  // In the background of a terminal the VM goes on without input instead of being stopped.
+  ::signal(SIGTTIN, SIG_IGN);
+  ::signal(SIGTTOU, SIG_IGN);
   UniqueFd fd(::signalfd(-1, &signals, SFD_CLOEXEC));
   if (!fd) return Error::from_errno(errno, "cannot create a signalfd");
   return fd;

@@ -91,6 +91,13 @@ TEST_F(EndAtTerminal, CtrlAxIs20AndTheTerminalIsRestored) {
   EXPECT_EQ(process.finish().exit_code, 20);
 }
 
+TEST_F(EndAtTerminal, InTheBackgroundTheVmGoesOn) {
+  Process process({"run", "--kernel", guest("hello")}, Process::Streams::kBackgroundOfTerminal);
+  const Outcome outcome = process.finish();
+  EXPECT_EQ(outcome.exit_code, 0);
+  EXPECT_NE(outcome.out.find("Hello"), std::string::npos) << outcome.out;
+}
+
 TEST_F(EndAtTerminal, SettingsReturnWhenAFatalSignalComes) {
   // A shell that keeps the terminal open behind the monitor is played by this process's own copy.
   Process process({"run", "--kernel", guest("halt_forever")}, Process::Streams::kTerminal);

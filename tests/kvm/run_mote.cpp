@@ -24,6 +24,19 @@ using Clock = std::chrono::steady_clock;
   ::_exit(127);
 }
 
+/// As an interactive shell does with `mote ... &`: in a process group that is not the terminal's
+/// foreground one. Its exit code becomes the shell's.
+[[noreturn]] void exec_behind_a_shell(const std::vector<std::string>& arguments) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::setpgid(0, 0);
+    exec_mote(arguments);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  ::_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+}
+
 /// Appends what can be read from `fd` to `text`; false at its end.
 bool drain(int fd, std::string& text) {
   char buffer[65536];
@@ -54,6 +67,7 @@ Process::Process(const std::vector<std::string>& arguments, Streams streams) {
       ::dup2(out[1], STDOUT_FILENO);
     }
     ::dup2(err[1], STDERR_FILENO);
+    if (streams == Streams::kBackgroundOfTerminal) exec_behind_a_shell(arguments);
     exec_mote(arguments);
   }
   ::close(err[1]);

@@ -23,7 +23,7 @@ struct Outcome {
 /// A mote process with pipes (or a terminal of its own) at its standard streams.
 class Process {
  public:
-  enum class Streams { kPipes, kTerminal };
+  enum class Streams { kPipes, kTerminal, kBackgroundOfTerminal };
 
   /// Starts `mote` with these arguments.
   explicit Process(const std::vector<std::string>& arguments, Streams streams = Streams::kPipes);
@@ -32,7 +32,7 @@ class Process {
   Process& operator=(const Process&) = delete;
 
   pid_t pid() const { return pid_; }
-  /// The terminal's host side, with Streams::kTerminal.
+  /// The terminal's host side, with the streams that are one.
   int terminal() const { return out_; }
   void type(const std::string& text) const;
   void close_input();
