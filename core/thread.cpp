@@ -47,14 +47,15 @@ Result<Thread> Thread::start(const char* name, void (*function)(void*), void* co
   ::pthread_attr_init(&attributes);
   ::pthread_attr_setstacksize(&attributes, kStackSize);
   Thread thread;
-  const int error = ::pthread_create(&thread.handle_, &attributes, &enter, start.get());
+  Start* const handed_over = start.release();  // the thread owns it, if there is one
+  const int error = ::pthread_create(&thread.handle_, &attributes, &enter, handed_over);
   ::pthread_attr_destroy(&attributes);
   if (error != 0) {
+    delete handed_over;
     return Error::from_errno(
         error, std::string("cannot start thread '") + name + "'",
         "raise the limit of processes (ulimit -u) or of the cgroup (pids.max)");
   }
-  static_cast<void>(start.release());  // the thread owns it now
   thread.joinable_ = true;
   return thread;
 }

@@ -134,8 +134,8 @@ std::size_t Console::write_at_once(std::span<const std::byte> bytes) {
   if (!can_write_at_once_) return 0;
   const iovec vector = {const_cast<std::byte*>(bytes.data()), bytes.size()};
   constexpr off_t kOwnPosition = -1;
-  const ssize_t written = ::pwritev2(output_, &vector, 1, kOwnPosition, RWF_NOWAIT);
   last_write_ns_ = coarse_now_ns();
+  const ssize_t written = ::pwritev2(output_, &vector, 1, kOwnPosition, RWF_NOWAIT);
   if (written >= 0) return static_cast<std::size_t>(written);
   // Errors of the reader's are for the loop to meet and to report.
   if (errno != EAGAIN && errno != EINTR) can_write_at_once_ = false;

@@ -47,7 +47,7 @@ class Machine final : private PowerSink,
   /// the machine. The loop is `io`'s, which has been made ready but does not run yet.
   static Result<std::unique_ptr<Machine>> create(const VmConfig& config, const kvm::System& system,
                                                  IoThread& io, Timeline& timeline);
-  ~Machine() { stop(); }
+  ~Machine() override { stop(); }
 
   EventLoop& loop() { return loop_; }
   Console& console() { return *console_; }

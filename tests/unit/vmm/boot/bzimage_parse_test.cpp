@@ -62,8 +62,8 @@ TEST(BzImage, DropsWhatLiesBehindTheDeclaredHeader) {
   const Bytes file = builder.build();
   const auto image = parse_bzimage(file, file.size());
   ASSERT_TRUE(image);
-  EXPECT_EQ(image->header.handover_offset, 0u);
-  EXPECT_EQ(image->header.init_size, 0x3000u);
+  EXPECT_EQ(u32{image->header.handover_offset}, 0u);
+  EXPECT_EQ(u32{image->header.init_size}, 0x3000u);
 }
 
 TEST(BzImage, RefusesAFileThatEndsWithinTheHeader) {
