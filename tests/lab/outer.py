@@ -23,7 +23,7 @@ from cpio import Archive  # noqa: E402
 QEMU = "qemu-system-x86_64"
 # TCG's SVM does not intercept XSETBV, so a nested guest's XCR0 passes kvm-amd by and its CPUID leaf 0Dh lies: no XSAVE.
 CPU = "max,xsave=off"
-# Its guests are corrupted (triple faults, hangs; one boot in five) when a virtual processor moves between outer processors.
+# With more, guests end in triple faults and hangs: see README.md, "What it cannot show".
 PROCESSORS = "1"
 # init_on_free: what is left of a guest's code in freed memory would slow the next guest down by a second, since TCG checks every
 # write to a page that it has translated code from.
