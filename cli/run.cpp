@@ -126,14 +126,15 @@ Result<void> report_timeline(const TimelineConfig& config, const Timeline& timel
 /// A VM from its parts to its end.
 Result<ExitCode> run_vm(const VmConfig& config, Timeline& timeline) {
   UniqueFd signals = TRY(end_signals());
+  // Before anything that takes time, so that what is typed meanwhile is not echoed.
+  std::optional<RawTerminal> terminal;
+  if (config.serial.mode == SerialMode::kStdio) terminal.emplace();
   const kvm::System system = TRY(kvm::System::open());
   const auto io = TRY(IoThread::start(system));
   const auto machine = TRY(Machine::create(config, system, *io, timeline));
   if (!machine->console().pty_path().empty()) {
     std::fprintf(stderr, "mote: serial port: %s\n", machine->console().pty_path().c_str());
   }
-  std::optional<RawTerminal> terminal;
-  if (config.serial.mode == SerialMode::kStdio) terminal.emplace();
   Session session(*machine, std::move(signals));
   io->run_loop();
   const auto ran = machine->run(Completion::to<&Session::on_guest_end>(&session));

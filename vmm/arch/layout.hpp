@@ -37,6 +37,9 @@ inline constexpr u64 kMpTableSize = 0x400;
 inline constexpr Gpa kAcpi{0xe0000};
 inline constexpr u64 kAcpiSize = 0x10000;
 
+/// Where a processor begins after a reset, as real mode sees it: FFFF:0000.
+inline constexpr Gpa kResetVector{0xffff0};
+
 /// Below is usable RAM, from here to 1 MiB is reserved in the memory map.
 inline constexpr Gpa kLowRamEnd = kMpTable;
 inline constexpr Gpa kHighRamStart{0x100000};

@@ -2,6 +2,7 @@
 #include "vmm/machine/machine.hpp"
 
 #include <algorithm>
+#include <span>
 
 #include "core/text.hpp"
 #include "vmm/arch/acpi.hpp"
@@ -10,6 +11,7 @@
 #include "vmm/arch/entry_tables.hpp"
 #include "vmm/arch/layout.hpp"
 #include "vmm/arch/mptable.hpp"
+#include "vmm/arch/reset_vector.hpp"
 #include "vmm/boot/cmdline.hpp"
 #include "vmm/boot/image_source.hpp"
 #include "vmm/boot/loader.hpp"
@@ -39,6 +41,9 @@ Result<LoadedKernel> load(const GuestMemory& memory, const VmConfig& config) {
   }
   if (!memory.write(layout::kMpTable,
                     arch::build_mptable(layout::kMpTable, config.machine.vcpus))) {
+    return below_ram();
+  }
+  if (!memory.write(layout::kResetVector, std::as_bytes(std::span(arch::kResetVector)))) {
     return below_ram();
   }
   std::optional<Gpa> rsdp;
