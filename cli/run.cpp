@@ -71,6 +71,8 @@ class Session final : private AlarmHandler {
   }
 
   void on_guest_end(i32) { finish(exit_code(machine_.end()->kind)); }
+  /// Without the loop there is nobody to stop the guest later.
+  void on_loop_failure(i32) { machine_.stop(); }
   /// Set when the loop has stopped.
   std::optional<ExitCode> code() const { return code_; }
 
@@ -136,7 +138,7 @@ Result<ExitCode> run_vm(const VmConfig& config, Timeline& timeline) {
     std::fprintf(stderr, "mote: serial port: %s\n", machine->console().pty_path().c_str());
   }
   Session session(*machine, std::move(signals));
-  io->run_loop();
+  io->run_loop(Completion::to<&Session::on_loop_failure>(&session));
   const auto ran = machine->run(Completion::to<&Session::on_guest_end>(&session));
   if (!ran) machine->loop().stop();
   TRY(io->join());

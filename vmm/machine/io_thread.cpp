@@ -25,7 +25,8 @@ Result<IoThread::Prepared> IoThread::prepared() {
   return *std::exchange(prepared_, std::nullopt);
 }
 
-void IoThread::run_loop() {
+void IoThread::run_loop(Completion on_failure) {
+  on_failure_ = on_failure;
   may_run_ = true;
   go_.release();
 }
@@ -44,7 +45,9 @@ void IoThread::run() {
   prepared_.emplace(prepare());
   ready_.release();
   go_.acquire();
-  if (may_run_) loop_result_.emplace(loop_->run());
+  if (!may_run_) return;
+  loop_result_.emplace(loop_->run());
+  if (!*loop_result_) on_failure_.function(on_failure_.context, 0);
 }
 
 }  // namespace mote

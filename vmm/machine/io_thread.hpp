@@ -34,8 +34,9 @@ class IoThread {
 
   /// Waits until the thread is ready. Once. Until `run_loop` the loop is the caller's to use.
   Result<Prepared> prepared();
-  /// Lets the thread serve the loop. Once, after `prepared`.
-  void run_loop();
+  /// Lets the thread serve the loop. Once, after `prepared`. `on_failure` is called on the loop's
+  /// thread when the loop cannot go on; `join` has the Error.
+  void run_loop(Completion on_failure);
   /// Waits until the loop has stopped; an Error is the loop's own failure.
   Result<void> join();
 
@@ -49,6 +50,7 @@ class IoThread {
   std::optional<Result<Prepared>> prepared_;
   std::optional<Result<void>> loop_result_;
   bool may_run_ = false;
+  Completion on_failure_;
   // ORDER: each release hands what was written before it to the thread that acquires.
   std::binary_semaphore ready_{0};
   std::binary_semaphore go_{0};
