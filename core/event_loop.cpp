@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/event_loop.hpp"
 
+#include <algorithm>
 #include <cerrno>
+#include <ctime>
 #include <utility>
 
 #include "core/check.hpp"
@@ -9,7 +11,10 @@
 namespace mote {
 namespace {
 
+/// Places in the submission queue; when they are full a batch goes out early.
 constexpr u32 kEntries = 64;
+/// Operations that are started without asking for room: wake-ups, the console, timers, kicks.
+constexpr u32 kReserve = 64;
 constexpr u32 kNoOperation = ~u32{0};
 /// `user_data` of entries whose completion nobody waits for (cancellations).
 constexpr u64 kIgnored = ~u64{0};
@@ -23,15 +28,22 @@ constexpr const char* kRemedy =
     "or "
     "in the container's seccomp profile";
 
+u64 now_ns() {
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<u64>(now.tv_sec) * 1'000'000'000 + static_cast<u64>(now.tv_nsec);
+}
+
 /// Makes the ring with the flags this kernel has: tried, not guessed from a version.
-int init_ring(io_uring& ring) {
-  constexpr u32 kWanted[] = {IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN,
-                             IORING_SETUP_COOP_TASKRUN, 0};
+int init_ring(io_uring& ring, u32 operations) {
+  constexpr u32 kDeferred =
+      IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_TASKRUN_FLAG;
+  constexpr u32 kWanted[] = {kDeferred, IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG, 0};
   int error = 0;
   for (const u32 flags : kWanted) {
     io_uring_params parameters{};
     parameters.flags = IORING_SETUP_R_DISABLED | IORING_SETUP_CQSIZE | flags;
-    parameters.cq_entries = 4 * kEntries;
+    parameters.cq_entries = operations;
     error = io_uring_queue_init_params(kEntries, &ring, &parameters);
     if (error != -EINVAL) return error;
   }
@@ -41,26 +53,47 @@ int init_ring(io_uring& ring) {
 /// From here on the ring can do what the loop offers and nothing else: seccomp does not see what a
 /// ring is asked for.
 int restrict_ring(io_uring& ring) {
-  constexpr u8 kOpcodes[] = {IORING_OP_READ, IORING_OP_WRITE, IORING_OP_POLL_ADD,
-                             IORING_OP_ASYNC_CANCEL};
-  io_uring_restriction rules[std::size(kOpcodes) + 1] = {};
-  for (std::size_t i = 0; i < std::size(kOpcodes); ++i) {
-    rules[i].opcode = IORING_RESTRICTION_SQE_OP;
-    rules[i].sqe_op = kOpcodes[i];
+  constexpr u8 kOpcodes[] = {IORING_OP_READ,     IORING_OP_WRITE,       IORING_OP_READV,
+                             IORING_OP_WRITEV,   IORING_OP_FSYNC,       IORING_OP_FALLOCATE,
+                             IORING_OP_POLL_ADD, IORING_OP_ASYNC_CANCEL};
+  constexpr u8 kRegistrations[] = {IORING_REGISTER_ENABLE_RINGS, IORING_REGISTER_FILES_UPDATE};
+  io_uring_restriction rules[std::size(kOpcodes) + std::size(kRegistrations) + 1] = {};
+  io_uring_restriction* rule = rules;
+  for (const u8 opcode : kOpcodes) {
+    rule->opcode = IORING_RESTRICTION_SQE_OP;
+    (rule++)->sqe_op = opcode;
   }
-  rules[std::size(kOpcodes)].opcode = IORING_RESTRICTION_REGISTER_OP;
-  rules[std::size(kOpcodes)].register_op = IORING_REGISTER_ENABLE_RINGS;
-  return io_uring_register_restrictions(&ring, rules, std::size(rules));
+  for (const u8 registration : kRegistrations) {
+    rule->opcode = IORING_RESTRICTION_REGISTER_OP;
+    (rule++)->register_op = registration;
+  }
+  rule->opcode = IORING_RESTRICTION_SQE_FLAGS_ALLOWED;
+  (rule++)->sqe_flags = IOSQE_FIXED_FILE;
+  return io_uring_register_restrictions(&ring, rules, static_cast<u32>(rule - rules));
 }
 
 }  // namespace
 
-Result<std::unique_ptr<EventLoop>> EventLoop::create() {
+EventLoop::EventLoop(EventFd wake, const LoopOptions& options)
+    : limit_(options.operations - kReserve),
+      files_(options.files),
+      poll_ns_(options.poll_ns),
+      wake_(std::move(wake)) {
+  CHECK(options.operations > kReserve, "a loop has room for operations");
+  operations_.reserve(options.operations);
+}
+
+Result<std::unique_ptr<EventLoop>> EventLoop::create(const LoopOptions& options) {
   EventFd wake = TRY(EventFd::create());
-  std::unique_ptr<EventLoop> loop(new EventLoop(std::move(wake)));
-  if (const int error = init_ring(loop->ring_); error < 0) {
+  std::unique_ptr<EventLoop> loop(new EventLoop(std::move(wake), options));
+  if (const int error = init_ring(loop->ring_, options.operations); error < 0) {
     loop->ring_.ring_fd = -1;
     return Error::from_errno(-error, "cannot set up an io_uring", kRemedy);
+  }
+  if (options.files > 0) {
+    const std::vector<int> none(options.files, -1);
+    const int error = io_uring_register_files(&loop->ring_, none.data(), options.files);
+    if (error < 0) return Error::from_errno(-error, "cannot give the io_uring a table of files");
   }
   if (const int error = restrict_ring(loop->ring_); error < 0) {
     return Error::from_errno(-error, "cannot restrict the io_uring",
@@ -93,8 +126,15 @@ io_uring_sqe* EventLoop::prepare(Completion completion, OperationId& id) {
   first_free_ = operation.next_free;
   operation.next_free = kNoOperation;
   operation.completion = completion;
+  ++in_flight_;
   id.generation = operation.generation;
   return free_entry();
+}
+
+OperationId EventLoop::start(io_uring_sqe* entry, u8 flags, OperationId id) {
+  entry->flags = flags;
+  io_uring_sqe_set_data64(entry, pack(id));
+  return id;
 }
 
 OperationId EventLoop::read(int fd, std::span<std::byte> buffer, Completion completion) {
@@ -102,24 +142,77 @@ OperationId EventLoop::read(int fd, std::span<std::byte> buffer, Completion comp
   io_uring_sqe* entry = prepare(completion, id);
   // Offset -1: the file's own position, as read(2).
   io_uring_prep_read(entry, fd, buffer.data(), static_cast<u32>(buffer.size()), ~u64{0});
-  io_uring_sqe_set_data64(entry, pack(id));
-  return id;
+  return start(entry, 0, id);
 }
 
 OperationId EventLoop::write(int fd, std::span<const std::byte> buffer, Completion completion) {
   OperationId id;
   io_uring_sqe* entry = prepare(completion, id);
   io_uring_prep_write(entry, fd, buffer.data(), static_cast<u32>(buffer.size()), ~u64{0});
-  io_uring_sqe_set_data64(entry, pack(id));
-  return id;
+  return start(entry, 0, id);
 }
 
 OperationId EventLoop::poll(int fd, u32 events, Completion completion) {
   OperationId id;
   io_uring_sqe* entry = prepare(completion, id);
   io_uring_prep_poll_add(entry, fd, events);
-  io_uring_sqe_set_data64(entry, pack(id));
-  return id;
+  return start(entry, 0, id);
+}
+
+Result<FixedFile> EventLoop::add_file(int fd) {
+  const auto place = std::find(files_.begin(), files_.end(), false);
+  CHECK(place != files_.end(), "the table of fixed files has room");
+  const auto index = static_cast<u32>(place - files_.begin());
+  const int error = io_uring_register_files_update(&ring_, index, &fd, 1);
+  if (error < 0) return Error::from_errno(-error, "cannot hand a file to the io_uring");
+  *place = true;
+  return FixedFile{index};
+}
+
+void EventLoop::remove_file(FixedFile file) {
+  const auto index = static_cast<u32>(file);
+  const int none = -1;
+  io_uring_register_files_update(&ring_, index, &none, 1);
+  files_[index] = false;
+}
+
+OperationId EventLoop::read_at(FixedFile file, std::span<const iovec> buffers, u64 offset,
+                               Completion completion) {
+  OperationId id;
+  io_uring_sqe* entry = prepare(completion, id);
+  const int index = static_cast<int>(file);
+  if (buffers.size() == 1) {
+    io_uring_prep_read(entry, index, buffers[0].iov_base, static_cast<u32>(buffers[0].iov_len),
+                       offset);
+  } else {
+    io_uring_prep_readv(entry, index, buffers.data(), static_cast<u32>(buffers.size()), offset);
+  }
+  return start(entry, IOSQE_FIXED_FILE, id);
+}
+
+OperationId EventLoop::write_at(FixedFile file, std::span<const iovec> buffers, u64 offset,
+                                int flags, Completion completion) {
+  OperationId id;
+  io_uring_sqe* entry = prepare(completion, id);
+  io_uring_prep_writev2(entry, static_cast<int>(file), buffers.data(),
+                        static_cast<u32>(buffers.size()), offset, flags);
+  return start(entry, IOSQE_FIXED_FILE, id);
+}
+
+OperationId EventLoop::sync(FixedFile file, Completion completion) {
+  OperationId id;
+  io_uring_sqe* entry = prepare(completion, id);
+  io_uring_prep_fsync(entry, static_cast<int>(file), IORING_FSYNC_DATASYNC);
+  return start(entry, IOSQE_FIXED_FILE, id);
+}
+
+OperationId EventLoop::allocate(FixedFile file, int mode, u64 offset, u64 length,
+                                Completion completion) {
+  OperationId id;
+  io_uring_sqe* entry = prepare(completion, id);
+  io_uring_prep_fallocate(entry, static_cast<int>(file), mode, static_cast<off_t>(offset),
+                          static_cast<off_t>(length));
+  return start(entry, IOSQE_FIXED_FILE, id);
 }
 
 void EventLoop::cancel(OperationId operation) {
@@ -156,6 +249,41 @@ void EventLoop::on_wake(i32) {
   taken_.clear();
 }
 
+void EventLoop::wake(LoopWorker& worker) {
+  if (worker.awake_) return;
+  if (awake_.empty() && poll_ns_ != 0 && now_ns() - asleep_since_ns_ <= poll_ns_) {
+    window_ns_ = poll_ns_;
+  }
+  worker.awake_ = true;
+  awake_.push_back(&worker);
+}
+
+void EventLoop::wait_for_room(LoopWorker& worker) {
+  if (std::find(starved_.begin(), starved_.end(), &worker) == starved_.end()) {
+    starved_.push_back(&worker);
+  }
+}
+
+bool EventLoop::run_workers() {
+  bool worked = false;
+  for (std::size_t i = 0; i < awake_.size(); ++i) worked |= awake_[i]->work();
+  return worked;
+}
+
+void EventLoop::rest_workers() {
+  std::erase_if(awake_, [](LoopWorker* worker) { return !(worker->awake_ = worker->rest()); });
+  if (awake_.empty() && poll_ns_ != 0) asleep_since_ns_ = now_ns();
+}
+
+bool EventLoop::may_poll_on() {
+  if (window_ns_ == 0) return false;
+  const u64 now = now_ns();
+  if (idle_since_ns_ == 0) idle_since_ns_ = now;
+  if (now - idle_since_ns_ < window_ns_) return true;
+  window_ns_ = 0;
+  return false;
+}
+
 void EventLoop::dispatch(const io_uring_cqe& entry) {
   if (entry.user_data == kIgnored) return;
   const auto position = static_cast<u32>(entry.user_data);
@@ -167,28 +295,62 @@ void EventLoop::dispatch(const io_uring_cqe& entry) {
   ++operation.generation;
   operation.next_free = first_free_;
   first_free_ = position;
+  --in_flight_;
   completion.function(completion.context, entry.res);
 }
 
+bool EventLoop::dispatch_all() {
+  bool any = false;
+  io_uring_cqe* entry = nullptr;
+  while (io_uring_peek_cqe(&ring_, &entry) == 0) {
+    const io_uring_cqe copy = *entry;
+    io_uring_cqe_seen(&ring_, entry);
+    dispatch(copy);
+    any = true;
+  }
+  if (!starved_.empty() && has_room()) {
+    for (LoopWorker* worker : starved_) wake(*worker);
+    starved_.clear();
+  }
+  return any;
+}
+
+Result<void> EventLoop::submit(u32 wait_for) {
+  const int submitted = io_uring_submit_and_wait(&ring_, wait_for);
+  if (submitted < 0 && submitted != -EINTR && submitted != -EAGAIN && submitted != -EBUSY) {
+    return Error::from_errno(-submitted, "cannot wait for io_uring completions");
+  }
+  return {};
+}
+
 Result<void> EventLoop::run() {
+  // Spares a look-up per call; kernels before 5.18 do without.
+  io_uring_register_ring_fd(&ring_);
   if (const int error = io_uring_enable_rings(&ring_); error < 0) {
     return Error::from_errno(-error, "cannot enable the io_uring");
   }
   enabled_ = true;
   arm_wake();
-  while (!stopping_) {
-    const int submitted = io_uring_submit_and_wait(&ring_, 1);
-    if (submitted < 0 && submitted != -EINTR && submitted != -EAGAIN && submitted != -EBUSY) {
-      return Error::from_errno(-submitted, "cannot wait for io_uring completions");
+  while (true) {
+    bool worked = dispatch_all();
+    if (stopping_) return {};
+    worked |= run_workers();
+    if (awake_.empty()) {
+      TRY(submit(1));
+      continue;
     }
-    io_uring_cqe* entry = nullptr;
-    while (io_uring_peek_cqe(&ring_, &entry) == 0) {
-      const io_uring_cqe copy = *entry;
-      io_uring_cqe_seen(&ring_, entry);
-      dispatch(copy);
+    if (io_uring_sq_ready(&ring_) > 0) {
+      TRY(submit(0));
+      worked = true;
+    }
+    if (worked) {
+      idle_since_ns_ = 0;
+    } else if (may_poll_on()) {
+      __builtin_ia32_pause();
+    } else {
+      rest_workers();
     }
   }
-  return {};
 }
 
 }  // namespace mote

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <liburing.h>
+#include <sys/uio.h>
 
 #include <memory>
 #include <mutex>
@@ -34,14 +35,43 @@ struct OperationId {
   u32 generation = 0;
 };
 
+/// A file in the ring's table of fixed files: what `add_file` answered.
+enum class FixedFile : u32 {};
+
+/// Work that comes in bursts, such as a queue that the guest fills. While a worker is awake the
+/// loop asks it again and again; nobody has to notify it. All calls are on the loop's thread.
+class LoopWorker {
+ public:
+  virtual ~LoopWorker() = default;
+  /// Does what there is to do now, in a bounded piece. True when there was anything.
+  virtual bool work() = 0;
+  /// Nothing came for a while: asks to be notified from now on. True when work has come meanwhile,
+  /// which keeps the worker awake; false lets it sleep until `EventLoop::wake`.
+  virtual bool rest() = 0;
+
+ private:
+  friend class EventLoop;
+  bool awake_ = false;
+};
+
+/// What a loop is made for.
+struct LoopOptions {
+  u32 operations = 256;  ///< how many may be in flight; a power of two
+  u32 files = 0;         ///< size of the table of fixed files
+  /// How long at most the loop looks for work by itself before it sleeps, in nanoseconds. It does
+  /// so only while that pays: after a look in vain it sleeps at once, until work comes again within
+  /// this time of its going to sleep. 0: never.
+  u64 poll_ns = 0;
+};
+
 /// Owns the ring. All members but `post` and `stop` are for the loop's thread (the one that calls
 /// `run`), or for any one thread before `run` is called. Buffers passed in must live until their
-/// completion has been called.
+/// completion has been called; vectors of buffers too.
 class EventLoop {
  public:
   /// Makes the ring, disabled and restricted to the operations below; `run` enables it.
   /// The Error names the remedy where the host switched io_uring off.
-  static Result<std::unique_ptr<EventLoop>> create();
+  static Result<std::unique_ptr<EventLoop>> create(const LoopOptions& options = {});
   ~EventLoop();
   EventLoop(const EventLoop&) = delete;
   EventLoop& operator=(const EventLoop&) = delete;
@@ -52,6 +82,25 @@ class EventLoop {
   OperationId poll(int fd, u32 events, Completion completion);
   /// Asks for an operation's end; its completion is called in any case.
   void cancel(OperationId operation);
+
+  /// Puts `fd` into the table of fixed files, which spares the kernel a look-up per operation. The
+  /// file stays open there until `remove_file`.
+  Result<FixedFile> add_file(int fd);
+  void remove_file(FixedFile file);
+  /// preadv2, pwritev2, fdatasync and fallocate of a fixed file. Callers ask `has_room` first.
+  OperationId read_at(FixedFile file, std::span<const iovec> buffers, u64 offset,
+                      Completion completion);
+  OperationId write_at(FixedFile file, std::span<const iovec> buffers, u64 offset, int flags,
+                       Completion completion);
+  OperationId sync(FixedFile file, Completion completion);
+  OperationId allocate(FixedFile file, int mode, u64 offset, u64 length, Completion completion);
+
+  /// Whether one more operation may be started. A worker that is told no calls `wait_for_room`, is
+  /// woken when there is room again, and may sleep until then.
+  bool has_room() const { return in_flight_ < limit_; }
+  void wait_for_room(LoopWorker& worker);
+  /// Has `worker` asked for work from now on.
+  void wake(LoopWorker& worker);
 
   /// Runs `completion` (with result 0) on the loop's thread, in the order of the calls. Any thread.
   void post(Completion completion);
@@ -66,10 +115,16 @@ class EventLoop {
     u32 generation = 0;
     u32 next_free = 0;
   };
-  EventLoop(EventFd wake) : wake_(std::move(wake)) {}
+  EventLoop(EventFd wake, const LoopOptions& options);
   io_uring_sqe* prepare(Completion completion, OperationId& id);
+  static OperationId start(io_uring_sqe* entry, u8 flags, OperationId id);
   io_uring_sqe* free_entry();
+  Result<void> submit(u32 wait_for);
+  bool dispatch_all();
   void dispatch(const io_uring_cqe& entry);
+  bool run_workers();
+  void rest_workers();
+  bool may_poll_on();
   void arm_wake();
   void on_wake(i32 result);
 
@@ -78,6 +133,16 @@ class EventLoop {
   bool stopping_ = false;
   std::vector<Operation> operations_;
   u32 first_free_ = 0;
+  u32 in_flight_ = 0;
+  const u32 limit_;
+  std::vector<bool> files_;  // which places of the table are taken
+
+  std::vector<LoopWorker*> awake_;
+  std::vector<LoopWorker*> starved_;
+  const u64 poll_ns_;
+  u64 window_ns_ = 0;      // how long to look now: poll_ns_, or 0 while that does not pay
+  u64 idle_since_ns_ = 0;  // when work ran out; 0: it has not
+  u64 asleep_since_ns_ = 0;
 
   EventFd wake_;
   u64 wake_count_ = 0;

@@ -8,11 +8,6 @@
 namespace mote {
 namespace {
 
-/// The compiler may neither repeat nor delay accesses to guest memory across this line.
-void snapshot_barrier() {
-  asm volatile("" ::: "memory");
-}
-
 bool fits(u64 offset, u64 length, u64 size) {
   return offset <= size && length <= size - offset;
 }
@@ -20,7 +15,7 @@ bool fits(u64 offset, u64 length, u64 size) {
 }  // namespace
 
 bool GuestSlice::read(u64 offset, std::span<std::byte> out) const {
-  if (!fits(offset, out.size(), size_)) return false;
+  if (!holds(offset, out.size())) return false;
   if (out.empty()) return true;  // memcpy wants real pointers even for nothing
   std::memcpy(out.data(), base_ + offset, out.size());
   snapshot_barrier();
@@ -28,7 +23,7 @@ bool GuestSlice::read(u64 offset, std::span<std::byte> out) const {
 }
 
 bool GuestSlice::write(u64 offset, std::span<const std::byte> bytes) const {
-  if (!fits(offset, bytes.size(), size_)) return false;
+  if (!holds(offset, bytes.size())) return false;
   if (bytes.empty()) return true;
   std::memcpy(base_ + offset, bytes.data(), bytes.size());
   snapshot_barrier();
@@ -36,7 +31,7 @@ bool GuestSlice::write(u64 offset, std::span<const std::byte> bytes) const {
 }
 
 bool GuestSlice::clear(u64 offset, u64 size) const {
-  if (!fits(offset, size, size_)) return false;
+  if (!holds(offset, size)) return false;
   if (size == 0) return true;
   std::memset(base_ + offset, 0, size);
   snapshot_barrier();

@@ -30,13 +30,28 @@ class GuestSlice {
   template <class T>
     requires std::is_trivially_copyable_v<T>
   [[nodiscard]] bool load(u64 offset, T& out) const {
-    return read(offset, std::as_writable_bytes(std::span(&out, 1)));
+    if (!holds(offset, sizeof(T))) return false;
+    std::memcpy(&out, base_ + offset, sizeof(T));
+    snapshot_barrier();
+    return true;
   }
   /// Copies a T into the guest; false when it does not fit.
   template <class T>
     requires std::is_trivially_copyable_v<T>
   [[nodiscard]] bool store(u64 offset, const T& value) const {
-    return write(offset, std::as_bytes(std::span(&value, 1)));
+    if (!holds(offset, sizeof(T))) return false;
+    std::memcpy(base_ + offset, &value, sizeof(T));
+    snapshot_barrier();
+    return true;
+  }
+  /// An index that the guest writes after what it stands for: what it wrote before is seen by loads
+  /// that follow. Precondition: two bytes at `offset` are there, aligned.
+  u16 load_acquire(u64 offset) const {
+    return __atomic_load_n(reinterpret_cast<const u16*>(base_ + offset), __ATOMIC_ACQUIRE);
+  }
+  /// The same in the other direction.
+  void store_release(u64 offset, u16 value) const {
+    __atomic_store_n(reinterpret_cast<u16*>(base_ + offset), value, __ATOMIC_RELEASE);
   }
   [[nodiscard]] bool read(u64 offset, std::span<std::byte> out) const;
   [[nodiscard]] bool write(u64 offset, std::span<const std::byte> bytes) const;
@@ -48,6 +63,9 @@ class GuestSlice {
  private:
   friend class GuestMemory;
   GuestSlice(std::byte* base, u64 size) : base_(base), size_(size) {}
+  bool holds(u64 offset, u64 length) const { return offset <= size_ && length <= size_ - offset; }
+  /// The compiler may neither repeat nor delay accesses to guest memory across this line.
+  static void snapshot_barrier() { asm volatile("" ::: "memory"); }
   std::byte* base_ = nullptr;
   u64 size_ = 0;
 };
