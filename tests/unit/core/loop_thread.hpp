@@ -22,8 +22,8 @@ namespace mote::test {
 /// Longer than any machine under load takes; a test that waits this long has failed.
 inline constexpr std::chrono::seconds kPatience{30};
 
-inline std::unique_ptr<EventLoop> make_loop() {
-  auto loop = EventLoop::create();
+inline std::unique_ptr<EventLoop> make_loop(const LoopOptions& options = {}) {
+  auto loop = EventLoop::create(options);
   CHECK(loop.has_value(), "tests need io_uring");
   return *std::move(loop);
 }
@@ -31,7 +31,7 @@ inline std::unique_ptr<EventLoop> make_loop() {
 /// Runs a loop on a thread of its own from `start` to the end of its life.
 class LoopThread {
  public:
-  LoopThread() : loop_(make_loop()) {}
+  explicit LoopThread(const LoopOptions& options = {}) : loop_(make_loop(options)) {}
   ~LoopThread() { stop(); }
 
   /// Before `start` for the calling thread, after it for completions.
