@@ -130,6 +130,7 @@ TEST(EventLoopWorkerTest, IsWokenWhenThereIsRoomAgain) {
   ASSERT_EQ(::write(pipe.writer.get(), "x", 1), 1);
   EXPECT_TRUE(comes_true([&] { return worker.rested == 1; }));
   EXPECT_LE(worker.asked, 2);
+  thread.stop();  // reads are in flight
 }
 
 struct FixedFileTest : testing::Test {
