@@ -14,14 +14,18 @@ Result<EventFd> EventFd::create(bool nonblocking) {
 }
 
 void EventFd::signal() const {
-  const u64 one = 1;
-  [[maybe_unused]] const ssize_t written = ::write(fd_.get(), &one, sizeof(one));
+  signal_eventfd(fd_.get());
 }
 
 u64 EventFd::drain() const {
   u64 count = 0;
   const ssize_t got = ::read(fd_.get(), &count, sizeof(count));
   return got == sizeof(count) ? count : 0;
+}
+
+void signal_eventfd(int fd) {
+  const u64 one = 1;
+  [[maybe_unused]] const ssize_t written = ::write(fd, &one, sizeof(one));
 }
 
 }  // namespace mote

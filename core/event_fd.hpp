@@ -27,4 +27,7 @@ class EventFd {
   UniqueFd fd_;
 };
 
+/// `EventFd::signal` for a descriptor that somebody else owns.
+void signal_eventfd(int fd);
+
 }  // namespace mote

@@ -9,7 +9,8 @@ namespace mote {
 class IrqLine {
  public:
   virtual ~IrqLine() = default;
-  /// Drives the wire high or low. An edge-triggered input delivers at the change from low to high.
+  /// Drives the wire high or low. An edge-triggered input delivers at the change from low to high;
+  /// a line with an eventfd behind it delivers at each call with `high`.
   virtual void set_level(bool high) = 0;
   /// A pulse: high, then low.
   void pulse() {

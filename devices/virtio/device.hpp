@@ -3,22 +3,14 @@
 // not know by which transport it is reached.
 #pragma once
 
-#include <semaphore>
 #include <span>
 #include <string_view>
 
 #include "core/types.hpp"
+#include "devices/virtio/features.hpp"
 #include "devices/virtio/queue.hpp"
 
 namespace mote::virtio {
-
-/// Feature bits that belong to queue and transport [Virtio 1.2 6].
-namespace feature {
-inline constexpr u64 kIndirectDesc = u64{1} << 28;
-inline constexpr u64 kEventIdx = u64{1} << 29;
-inline constexpr u64 kVersion1 = u64{1} << 32;
-inline constexpr u64 kRingReset = u64{1} << 40;
-}  // namespace feature
 
 /// What a device tells its transport. Any thread.
 class DeviceEvents {
