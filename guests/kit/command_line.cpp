@@ -71,6 +71,15 @@ u64 find_number(std::string_view line, std::string_view key, u64 otherwise) {
   return take_number(value, number) && value.empty() ? number : otherwise;
 }
 
+bool has_word(std::string_view line, std::string_view word) {
+  Words words(line);
+  std::string_view next;
+  while (words.next(next)) {
+    if (next == word) return true;
+  }
+  return false;
+}
+
 bool parse_virtio_mmio(std::string_view word, VirtioMmioDevice& device) {
   constexpr std::string_view kKey = "virtio_mmio.device=";
   if (!starts_with(word, kKey)) return false;

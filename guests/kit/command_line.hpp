@@ -29,6 +29,9 @@ std::string_view find_value(std::string_view line, std::string_view key);
 /// The same as a number; `otherwise` when it is not there or not a number.
 u64 find_number(std::string_view line, std::string_view key, u64 otherwise);
 
+/// True when `word` stands by itself among the words.
+bool has_word(std::string_view line, std::string_view word);
+
 /// A virtio-mmio device as the monitor announces it [kernel-parameters.txt, virtio_mmio.device].
 struct VirtioMmioDevice {
   u64 size;

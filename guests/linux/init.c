@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // The small Linux guest's first process: marks the boot clock, says so on the console, then does
-// what mote.test= on the kernel command line asks for and ends the machine.
+// what mote.test= on the kernel command line asks for and ends the machine. A test that is not
+// known here is the program /test/NAME; it finds each other word mote.X=Y as X in its environment.
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/io.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -95,6 +98,7 @@ static void write_text(const char* path, const char* text) {
 
 static void power_off(void) {
   struct stat status;
+  sync();
   tcdrain(STDOUT_FILENO);  // neither the port nor reboot() waits for the serial port
   // Without ACPI Linux halts instead of switching off; the port is Mote's, and harmless elsewhere.
   if (stat("/sys/firmware/acpi", &status) != 0 && ioperm(kSleepPort, 1, 1) == 0) {
@@ -103,13 +107,32 @@ static void power_off(void) {
   reboot(RB_POWER_OFF);
 }
 
-// Copies the value of mote.test= into `test`.
-static void read_test(char* test, int size) {
+// Puts X=Y into the environment for each word mote.X=Y of the kernel's command line.
+static void read_words(void) {
   static char cmdline[4096];
   first_line("/proc/cmdline", cmdline, sizeof cmdline);
-  const char* start = strstr(cmdline, "mote.test=");
-  start = start ? start + strlen("mote.test=") : "poweroff";
-  snprintf(test, (size_t)size, "%.*s", (int)strcspn(start, " "), start);
+  for (char* word = strtok(cmdline, " "); word; word = strtok(NULL, " ")) {
+    if (strncmp(word, "mote.", 5) == 0) putenv(word + 5);
+  }
+}
+
+// Runs the program /test/NAME, says how it ended.
+static void run_program(const char* name) {
+  char path[128];
+  snprintf(path, sizeof path, "/test/%s", name);
+  pid_t child = fork();
+  if (child == 0) {
+    execl(path, path, NULL);
+    perror(path);
+    _exit(127);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  if (WIFEXITED(status)) {
+    printf("test %s: exit code %d\n", name, WEXITSTATUS(status));
+  } else {
+    printf("test %s: signal %d\n", name, WTERMSIG(status));
+  }
 }
 
 int main(void) {
@@ -120,10 +143,11 @@ int main(void) {
   mount("devtmpfs", "/dev", "devtmpfs", 0, NULL);
 
   char uptime[64];
-  char test[64];
   first_line("/proc/uptime", uptime, sizeof uptime);
   printf("init reached, uptime %.*s s\n", (int)strcspn(uptime, " "), uptime);
-  read_test(test, sizeof test);
+  setenv("PATH", "/bin:/sbin:/usr/bin", 1);
+  read_words();
+  const char* test = getenv("test") ? getenv("test") : "poweroff";
 
   if (strcmp(test, "reboot") == 0) {
     tcdrain(STDOUT_FILENO);
@@ -142,7 +166,7 @@ int main(void) {
   } else if (strcmp(test, "report") == 0) {
     report();
   } else if (strcmp(test, "poweroff") != 0) {
-    printf("mote.test=%s: not known\n", test);
+    run_program(test);
   }
   power_off();
   for (;;) pause();
