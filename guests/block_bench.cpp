@@ -7,6 +7,7 @@
 #include "guests/kit/arena.hpp"
 #include "guests/kit/block.hpp"
 #include "guests/kit/command_line.hpp"
+#include "guests/kit/doze.hpp"
 #include "guests/kit/interrupts.hpp"
 #include "guests/kit/ioapic.hpp"
 #include "guests/kit/lapic.hpp"
@@ -17,7 +18,6 @@
 namespace kit {
 namespace {
 
-constexpr u8 kProtection = 13;  // what HLT is in ring 3
 constexpr u8 kDiskVector = 0x50;
 constexpr u8 kTimerVector = 0x51;
 constexpr u64 kPage = 4096;
@@ -44,10 +44,7 @@ struct Counts {
   u64 kicks = 0;
 };
 Counts counts;
-// Written by the handlers.
-volatile u64 interrupts = 0;
 volatile u64 timer_interrupts = 0;
-volatile bool was_woken = false;
 
 /// What one queue needs of memory that the device shares. A request is its slot's number: the
 /// descriptors stay, only the sector changes.
@@ -92,7 +89,7 @@ void sleep() {
   }
   bool is_idle = true;
   for (u16 q = 0; q < settings.queues; q++) is_idle &= disk.queue(q).request_interrupt();
-  if (is_idle) asm volatile("hlt" : : : "memory");
+  if (is_idle) doze::sleep();
   if (!disk.has(virtio::kEventIndex)) {
     for (u16 q = 0; q < settings.queues; q++) disk.queue(q).suppress_interrupts();
   }
@@ -203,11 +200,11 @@ u64 measure(u64) {
   run_for(kWarmUpMs * tsc_khz(), true);
   print("measuring\n");
   counts = {};
-  const u64 interrupts_before = interrupts;
+  const u64 interrupts_before = doze::interrupts();
   const u64 timer_before = timer_interrupts;
   const u64 ticks = run_for(settings.ticks, true);
   const Counts done = counts;
-  const u64 wake_ups = interrupts - interrupts_before;
+  const u64 wake_ups = doze::interrupts() - interrupts_before;
   const u64 timer_wake_ups = timer_interrupts - timer_before;
   print("measured\n");
   report(ticks, done, wake_ups);
@@ -263,33 +260,17 @@ bool start_disk(const BootInfo& info, std::string_view line) {
                 "the disk has ", bytes, " bytes");
 }
 
-// The handlers run in ring 0, which can be slow: nothing is done twice.
-void on_disk(Frame&) {
-  interrupts = interrupts + 1;
-  was_woken = true;
-  disk.transport().acknowledge_interrupt();
-  lapic::end_of_interrupt();
-}
-
 // A wake-up that the device owes: counted, so that it is seen, and the guest ends in time.
 void on_timer(Frame&) {
   timer_interrupts = timer_interrupts + 1;
-  was_woken = true;
+  doze::wake_up();
   lapic::end_of_interrupt();
-}
-
-// HLT of ring 3: sleep, if nothing came since it looked.
-void on_halt(Frame& frame) {
-  frame.rip++;
-  if (!was_woken) sleep_until_interrupt();
-  was_woken = false;
 }
 
 void prepare_interrupts() {
   lapic::enable();
-  set_interrupt_handler(kDiskVector, on_disk);
+  doze::prepare(disk.transport().base(), kDiskVector);
   set_interrupt_handler(kTimerVector, on_timer);
-  set_interrupt_handler(kProtection, on_halt);
   ioapic::route(disk.irq(), kDiskVector, lapic::id());
   lapic::write(lapic::Register::kTimerDivide, lapic::kDivideBy16);
   lapic::write(lapic::Register::kTimer, lapic::kTimerPeriodic | kTimerVector);

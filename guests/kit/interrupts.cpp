@@ -5,6 +5,17 @@
 #include "guests/kit/power.hpp"
 #include "guests/kit/print.hpp"
 
+// A gate of the IDT [SDM 3A 6.14.1].
+struct Gate {
+  std::uint16_t offset_low;
+  std::uint16_t selector;
+  std::uint16_t attributes;
+  std::uint16_t offset_middle;
+  std::uint32_t offset_high;
+  std::uint32_t reserved;
+};
+extern "C" Gate idt[256];
+
 namespace kit {
 namespace {
 
@@ -31,6 +42,14 @@ extern "C" void kit_interrupt(Frame* frame) {
 
 void set_interrupt_handler(u8 vector, InterruptHandler handler) {
   handlers[vector] = handler;
+}
+
+void set_interrupt_gate(u8 vector, void (*stub)()) {
+  const auto address = reinterpret_cast<u64>(stub);
+  Gate& gate = idt[vector];
+  gate.offset_low = static_cast<u16>(address);
+  gate.offset_middle = static_cast<u16>(address >> 16);
+  gate.offset_high = static_cast<u32>(address >> 32);
 }
 
 }  // namespace kit

@@ -19,4 +19,7 @@ using InterruptHandler = void (*)(Frame& frame);
 /// Makes `handler` answer `vector` on every vCPU; it runs with interrupts off.
 void set_interrupt_handler(u8 vector, InterruptHandler handler);
 
+/// The same by an own entry stub, which gets what the processor pushes and ends by IRETQ.
+void set_interrupt_gate(u8 vector, void (*stub)());
+
 }  // namespace kit
