@@ -36,13 +36,21 @@ def once(name: str, value: float, unit: str, limit: str | None = None) -> Number
 
 
 def median(name: str, values: list[float], unit: str, limit: str | None = None) -> Number:
-    return Number(name, round(statistics.median(values), 1), unit, values, limit)
+    return Number(name, round(statistics.median(values), 4), unit, values, limit)
 
 
 def ratio(name: str, over: list[float], under: list[float], limit: str | None = None) -> Number:
     """The ratio of the two medians; its runs are the ratios round by round."""
     value = round(statistics.median(over) / statistics.median(under), 3)
     return Number(name, value, "ratio", [round(a / b, 3) for a, b in zip(over, under)], limit)
+
+
+def paired_ratio(
+    name: str, over: list[float], under: list[float], limit: str | None = None
+) -> Number:
+    """The median of the rounds' own ratios: for what drifts in the course of a run."""
+    runs = [round(a / b, 3) for a, b in zip(over, under)]
+    return Number(name, round(statistics.median(runs), 3), "ratio", runs, limit)
 
 
 def percentile(values: list[float], share: float) -> float:

@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs programs that measure by themselves, and looks meanwhile at what the threads of a monitor
+use beside the guest's work."""
+
+import dataclasses
+import os
+import pathlib
+import re
+import select
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+
+from bench.harness.context import Unmeasurable
+
+RESULT = re.compile(r"^result (\S+) (\S+) \S+\s*$", re.MULTILINE)
+TIMEOUT_SECONDS = 30  # of each wait
+# The guest says these words when its measurement begins and ends.
+BEGIN, END, LAST = b"measuring\n", b"measured\n", b"DONE\n"
+SYSTEM_CALLS = "raw_syscalls:sys_enter"
+
+
+@dataclasses.dataclass(frozen=True)
+class Monitor:
+    """How to start a monitor with a guest, and which of its threads run the guest."""
+
+    command: list[str]
+    is_vcpu: Callable[[bool, str], bool]  # by: it is the first thread, and its name
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    results: dict[str, float]  # what the guest printed
+    # Of all threads but the vCPUs, per second of the measurement:
+    cpu_seconds: float
+    system_calls: float | None = None
+
+
+class Started:
+    """A running program, in a session of its own that is preferred to the rest of the machine."""
+
+    def __init__(self, command: list[str]):
+        self.command = command
+        self.errors = tempfile.TemporaryFile()
+        self.process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=self.errors,
+            start_new_session=True,
+        )
+        self.pid = self.process.pid
+        self.output = b""
+        try:  # without the right to it, or without such groups: as it is
+            pathlib.Path(f"/proc/{self.pid}/autogroup").write_text("-20")
+        except OSError:
+            pass
+
+    def __enter__(self) -> "Started":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+        self.errors.close()
+
+    def wait_for(self, words: bytes, seconds: float = TIMEOUT_SECONDS) -> None:
+        """Reads the output until these words have come; no words stand for its end."""
+        end = time.monotonic() + seconds
+        while not words or words not in self.output:
+            left = max(0.0, end - time.monotonic())
+            if not select.select([self.process.stdout], [], [], left)[0]:
+                raise self.broken(f"no {words!r} in {seconds} s")
+            chunk = os.read(self.process.stdout.fileno(), 4096)
+            if not chunk and words:
+                raise self.broken(f"ended without {words!r}")
+            if not chunk:
+                return
+            self.output += chunk
+
+    def results(self) -> dict[str, float]:
+        text = self.output.decode(errors="replace")
+        return {name: float(value) for name, value in RESULT.findall(text)}
+
+    def broken(self, why: str) -> Unmeasurable:
+        self.errors.seek(0)
+        said = (self.output + self.errors.read()).decode(errors="replace").strip()
+        return Unmeasurable(f"{' '.join(self.command)}: {why}; it said:\n{said}")
+
+
+def run_floor(command: list[str], seconds: float) -> dict[str, float]:
+    """Runs a program without a guest to its end, and returns its results."""
+    with Started(command) as started:
+        started.wait_for(b"", seconds + TIMEOUT_SECONDS)
+        if started.process.wait() != 0:
+            raise started.broken(f"exit status {started.process.returncode}")
+        return started.results()
+
+
+def threads_beside_vcpus(pid: int, monitor: Monitor) -> list[pathlib.Path]:
+    """Their folders in /proc."""
+    found = []
+    for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
+        name = (task / "comm").read_text().strip()
+        if not monitor.is_vcpu(int(task.name) == pid, name):
+            found.append(task)
+    return found
+
+
+def cpu_seconds(pid: int, monitor: Monitor) -> float:
+    """Exact to a tick of the kernel for a thread that runs just now."""
+    tasks = threads_beside_vcpus(pid, monitor)
+    return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
+
+
+def count_system_calls(pid: int, monitor: Monitor, seconds: float) -> float:
+    """Per second, by perf, which slows the threads down a little."""
+    if not shutil.which("perf"):
+        raise Unmeasurable("perf is missing -- apt-get install linux-perf")
+    ids = ",".join(task.name for task in threads_beside_vcpus(pid, monitor))
+    begin = time.monotonic()
+    counters = ["perf", "stat", "-x,", "-e", SYSTEM_CALLS, "-t", ids, "sleep", str(seconds)]
+    text = subprocess.run(counters, capture_output=True, text=True).stderr
+    took = time.monotonic() - begin
+    for line in text.splitlines():
+        count, _, event, *_ = [*line.split(","), "", ""]
+        if event.startswith(SYSTEM_CALLS) and count.isdigit():
+            return int(count) / took
+    raise Unmeasurable(f"perf stat -e {SYSTEM_CALLS}: {text.strip()}")
+
+
+def run(monitor: Monitor, seconds: float, counts_system_calls: bool = False) -> Run:
+    """Runs a guest that measures for `seconds`."""
+    system_calls = None
+    with Started(monitor.command) as started:
+        started.wait_for(BEGIN)
+        begin = time.monotonic()
+        before = cpu_seconds(started.pid, monitor)
+        if counts_system_calls:
+            system_calls = count_system_calls(started.pid, monitor, seconds / 2)
+            if time.monotonic() - begin > 0.9 * seconds:
+                raise started.broken("perf took longer than the measurement")
+        started.wait_for(END, seconds + TIMEOUT_SECONDS)
+        used = cpu_seconds(started.pid, monitor) - before
+        took = time.monotonic() - begin
+        started.wait_for(LAST)
+        if b"FAIL" in started.output:
+            raise started.broken("the guest found something wrong")
+        return Run(started.results(), used / took, system_calls)
