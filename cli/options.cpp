@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "core/text.hpp"
+#include "vmm/config/block_option.hpp"
 #include "vmm/config/nearest.hpp"
 #include "vmm/config/size.hpp"
 
@@ -25,13 +26,31 @@ Result<void> set_cmdline(std::string_view argument, VmConfig& config) {
   return {};
 }
 
-Result<void> set_vcpus(std::string_view argument, VmConfig& config) {
+Result<void> set_number(std::string_view argument, const char* of_what, u32 least, u32 most,
+                        u32& number) {
   const char* const end = argument.data() + argument.size();
-  const auto [rest, error] = std::from_chars(argument.data(), end, config.machine.vcpus);
+  const auto [rest, error] = std::from_chars(argument.data(), end, number);
   if (error != std::errc{} || rest != end) {
-    return Error::config("'" + std::string(argument) + "' is no number of vCPUs -- choose 1 to " +
-                         std::to_string(kMaxVcpus));
+    return Error::config("'" + std::string(argument) +
+                         format("' is no number of %s -- choose %u to %u", of_what, least, most));
   }
+  return {};
+}
+
+Result<void> set_vcpus(std::string_view argument, VmConfig& config) {
+  return set_number(argument, "vCPUs", 1, kMaxVcpus, config.machine.vcpus);
+}
+
+Result<void> set_io_threads(std::string_view argument, VmConfig& config) {
+  return set_number(argument, "I/O threads", 1, kMaxIoThreads, config.machine.io_threads);
+}
+
+Result<void> set_poll_us(std::string_view argument, VmConfig& config) {
+  return set_number(argument, "microseconds", 0, kMaxPollUs, config.machine.poll_us);
+}
+
+Result<void> add_block(std::string_view argument, VmConfig& config) {
+  config.blocks.push_back(TRY(parse_block_option(argument)));
   return {};
 }
 
@@ -94,6 +113,12 @@ constexpr Option kRunOptions[] = {
     {"vcpus", Argument::kRequired, "N", "number of vCPUs, 1 to 32 (default 1)", set_vcpus},
     {"memory", Argument::kRequired, "SIZE", "guest RAM, as in 512KiB or 2GiB (default 128MiB)",
      set_memory},
+    {"block", Argument::kRequired, "DISK", "a disk: FILE[,read_only][,root][,cache=direct]...",
+     add_block},
+    {"io-threads", Argument::kRequired, "N", "threads that serve disks, 1 to 8 (default 1)",
+     set_io_threads},
+    {"poll-us", Argument::kRequired, "N",
+     "longest look for work before sleep (default 30; 0: none)", set_poll_us},
     {"huge-pages", Argument::kNone, "", "back guest RAM with 2 MiB pages of the host",
      set_huge_pages},
     {"no-legacy", Argument::kNone, "", "leave out CMOS/RTC, PIC and PIT", clear_legacy},

@@ -19,10 +19,12 @@ namespace {
 constexpr std::size_t kMaxFileSize = kMiB;
 constexpr std::size_t kMostProblems = 20;  // more are counted, but not listed
 constexpr std::size_t kLongestQuote = 64;
+constexpr std::string_view kBlock = "block";
 
 /// Where a value goes, and what turns a relative path into one that can be opened.
 struct Target {
   VmConfig& config;
+  BlockConfig* block;          // the one that is being read, or null
   std::string_view directory;  // with its slash; empty: the current one
 };
 
@@ -83,14 +85,17 @@ std::string set_flag(const toml::node& value, bool& flag) {
   return {};
 }
 
-std::string set_vcpus(const toml::node& value, u32& vcpus) {
-  const std::string expected = format("a whole number from 1 to %u", kMaxVcpus);
+/// A whole number from `least` to `most`.
+template <class T>
+std::string set_number(const toml::node& value, i64 least, i64 most, T& number) {
+  const std::string expected = format("a whole number from %lld to %lld",
+                                      static_cast<long long>(least), static_cast<long long>(most));
   const auto* integer = value.as_integer();
   if (integer == nullptr) return wrong_type(expected.c_str(), value);
-  if (integer->get() < 1 || integer->get() > i64{kMaxVcpus}) {
+  if (integer->get() < least || integer->get() > most) {
     return format("must be %s, not %lld", expected.c_str(), static_cast<long long>(integer->get()));
   }
-  vcpus = static_cast<u32>(integer->get());
+  number = static_cast<T>(integer->get());
   return {};
 }
 
@@ -103,19 +108,55 @@ std::string set_memory(const toml::node& value, u64& bytes) {
   return {};
 }
 
+/// One of `names`, which stand for `values` in their order.
+template <class T, std::size_t N>
+std::string set_choice(const toml::node& value, const std::array<std::string_view, N>& names,
+                       const std::array<T, N>& values, const char* expected, T& choice) {
+  const auto* string = value.as_string();
+  if (string == nullptr) return wrong_type(expected, value);
+  const auto* const name = std::find(names.begin(), names.end(), string->get());
+  if (name == names.end()) {
+    return format("must be %s, not ", expected) + quoted(string->get()) +
+           did_you_mean(string->get(), names);
+  }
+  choice = values[static_cast<std::size_t>(name - names.begin())];
+  return {};
+}
+
 std::string set_mode(const toml::node& value, SerialMode& mode) {
   static constexpr std::array<std::string_view, 4> kNames = {"stdio", "file", "pty", "none"};
   static constexpr std::array kModes = {SerialMode::kStdio, SerialMode::kFile, SerialMode::kPty,
                                         SerialMode::kNone};
-  static constexpr char kExpected[] = "\"stdio\", \"file\", \"pty\" or \"none\"";
-  const auto* string = value.as_string();
-  if (string == nullptr) return wrong_type(kExpected, value);
-  const auto* const name = std::find(kNames.begin(), kNames.end(), string->get());
-  if (name == kNames.end()) {
-    return format("must be %s, not ", kExpected) + quoted(string->get()) +
-           did_you_mean(string->get(), kNames);
+  return set_choice(value, kNames, kModes, "\"stdio\", \"file\", \"pty\" or \"none\"", mode);
+}
+
+std::string set_cache(const toml::node& value, BlockCache& cache) {
+  static constexpr std::array<std::string_view, 3> kNames = {"writeback", "unsafe", "direct"};
+  static constexpr std::array kModes = {BlockCache::kWriteback, BlockCache::kUnsafe,
+                                        BlockCache::kDirect};
+  return set_choice(value, kNames, kModes, "\"writeback\", \"unsafe\" or \"direct\"", cache);
+}
+
+/// `in_bytes`: size and burst are sizes ("10MiB"), else numbers.
+std::string set_rate(const toml::node& value, bool in_bytes, std::optional<RateLimit>& rate) {
+  const auto* table = value.as_table();
+  if (table == nullptr) return wrong_type("a table with size, refill_ms and burst", value);
+  static constexpr std::array<std::string_view, 3> kNames = {"size", "refill_ms", "burst"};
+  RateLimit limit;
+  for (const auto& [key, part] : *table) {
+    std::string problem;
+    if (key.str() == "refill_ms") {
+      problem = set_number(part, 1, 3'600'000, limit.refill_ms);
+    } else if (key.str() == "size" || key.str() == "burst") {
+      u64& amount = key.str() == "size" ? limit.size : limit.burst;
+      problem = in_bytes ? set_memory(part, amount) : set_number(part, 0, i64{1} << 40, amount);
+    } else {
+      return "has an unknown key " + quoted(key.str()) + did_you_mean(key.str(), kNames);
+    }
+    if (!problem.empty()) return "has a " + quoted(key.str()) + " that " + problem;
   }
-  mode = kModes[static_cast<std::size_t>(name - kNames.begin())];
+  if (limit.size == 0) return "needs a size above 0";
+  rate = limit;
   return {};
 }
 
@@ -132,13 +173,30 @@ constexpr KnownKey kKeys[] = {
     {{"kernel", "initrd"},
      [](Value v, To t) { return set_path(v, t.directory, t.config.kernel.initrd); }},
     {{"kernel", "cmdline"}, [](Value v, To t) { return set_text(v, t.config.kernel.cmdline); }},
-    {{"machine", "vcpus"}, [](Value v, To t) { return set_vcpus(v, t.config.machine.vcpus); }},
+    {{"machine", "vcpus"},
+     [](Value v, To t) { return set_number(v, 1, kMaxVcpus, t.config.machine.vcpus); }},
     {{"machine", "memory"},
      [](Value v, To t) { return set_memory(v, t.config.machine.memory_bytes); }},
     {{"machine", "huge_pages"},
      [](Value v, To t) { return set_flag(v, t.config.machine.huge_pages); }},
     {{"machine", "legacy"}, [](Value v, To t) { return set_flag(v, t.config.machine.legacy); }},
     {{"machine", "acpi"}, [](Value v, To t) { return set_flag(v, t.config.machine.acpi); }},
+    {{"machine", "io_threads"},
+     [](Value v, To t) { return set_number(v, 1, kMaxIoThreads, t.config.machine.io_threads); }},
+    {{"machine", "poll_us"},
+     [](Value v, To t) { return set_number(v, 0, kMaxPollUs, t.config.machine.poll_us); }},
+    {{"block", "id"}, [](Value v, To t) { return set_text(v, t.block->id); }},
+    {{"block", "path"}, [](Value v, To t) { return set_path(v, t.directory, t.block->path); }},
+    {{"block", "read_only"}, [](Value v, To t) { return set_flag(v, t.block->read_only); }},
+    {{"block", "root"}, [](Value v, To t) { return set_flag(v, t.block->root); }},
+    {{"block", "queues"},
+     [](Value v, To t) { return set_number(v, 1, kMaxBlockQueues, t.block->queues); }},
+    {{"block", "queue_size"},
+     [](Value v, To t) { return set_number(v, 2, kMaxQueueSize, t.block->queue_size); }},
+    {{"block", "cache"}, [](Value v, To t) { return set_cache(v, t.block->cache); }},
+    {{"block", "bandwidth"}, [](Value v, To t) { return set_rate(v, true, t.block->bandwidth); }},
+    {{"block", "operations"},
+     [](Value v, To t) { return set_rate(v, false, t.block->operations); }},
     {{"serial", "mode"}, [](Value v, To t) { return set_mode(v, t.config.serial.mode); }},
     {{"serial", "path"},
      [](Value v, To t) { return set_path(v, t.directory, t.config.serial.path); }},
@@ -197,7 +255,9 @@ class Reader {
     for (const auto& [key, value] : document) {
       const std::string_view name = key.str();
       const bool known = std::find(tables.begin(), tables.end(), name) != tables.end();
-      if (const auto* table = value.as_table(); known && table != nullptr) {
+      if (known && name == kBlock) {
+        read_blocks(value);
+      } else if (const auto* table = value.as_table(); known && table != nullptr) {
         read_table(name, *table);
       } else if (known) {
         report(value.source(), quoted(name) + " " + wrong_type("a table", value) + " -- write [" +
@@ -240,6 +300,19 @@ class Reader {
     std::string text;
   };
 
+  void read_blocks(const toml::node& value) {
+    const auto* array = value.as_array();
+    if (array == nullptr || !array->is_array_of_tables()) {
+      report(value.source(), "'block' " + wrong_type("an array of tables", value) +
+                                 " -- write [[block]] and a disk's keys below");
+      return;
+    }
+    for (const toml::node& disk : *array) {
+      target_.block = &target_.config.blocks.emplace_back();
+      read_table(kBlock, *disk.as_table());
+    }
+  }
+
   void read_table(std::string_view name, const toml::table& table) {
     for (const auto& [key, value] : table) {
       const KnownKey* const known = find_key(name, key.str());
@@ -274,7 +347,7 @@ std::span<const TomlKey> toml_keys() {
 
 Result<VmConfig> read_toml(std::string_view text, std::string_view file_name) {
   VmConfig config;
-  Reader reader(file_name, {config, file_name.substr(0, file_name.rfind('/') + 1)});
+  Reader reader(file_name, {config, nullptr, file_name.substr(0, file_name.rfind('/') + 1)});
   const toml::parse_result document = toml::parse(text);
   if (document) {
     reader.read_document(document.table());

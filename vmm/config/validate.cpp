@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vmm/config/validate.hpp"
 
+#include <algorithm>
+#include <bit>
+
 #include "core/text.hpp"
 #include "vmm/config/size.hpp"
 
@@ -43,6 +46,61 @@ Result<void> validate_machine(const MachineConfig& machine) {
   if (machine.memory_bytes % kPageSize != 0) {
     return Error::config(format("machine.memory: %s is no multiple of 4KiB", memory.c_str()));
   }
+  if (machine.io_threads < 1 || machine.io_threads > kMaxIoThreads) {
+    return Error::config(format("machine.io_threads: %u is out of range -- choose 1 to %u",
+                                machine.io_threads, kMaxIoThreads));
+  }
+  if (machine.poll_us > kMaxPollUs) {
+    return Error::config(format("machine.poll_us: %u is too long -- choose 0 (off) to %u",
+                                machine.poll_us, kMaxPollUs));
+  }
+  return {};
+}
+
+bool is_id(std::string_view text) {
+  return text.size() <= 20 && std::all_of(text.begin(), text.end(), [](char c) {
+           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                  c == '_' || c == '-';
+         });
+}
+
+Result<void> validate_block(const BlockConfig& block, const std::string& name) {
+  if (block.path.empty()) {
+    return Error::config(name + ": no path -- name a raw image or a block device");
+  }
+  if (!is_id(block.id)) {
+    return Error::config(name + ".id: '" + block.id.substr(0, 64) +
+                         "' is no id -- take up to 20 letters, digits, '_' and '-'");
+  }
+  if (!std::has_single_bit(block.queue_size) || block.queue_size < 2 ||
+      block.queue_size > kMaxQueueSize) {
+    return Error::config(name + format(".queue_size: %u is no power of two from 2 to %u",
+                                       block.queue_size, kMaxQueueSize));
+  }
+  if (block.queues > kMaxBlockQueues) {
+    return Error::config(
+        name + format(".queues: %u are too many -- choose 1 to %u", block.queues, kMaxBlockQueues));
+  }
+  return {};
+}
+
+Result<void> validate_blocks(const std::vector<BlockConfig>& blocks) {
+  if (blocks.size() > kMaxBlocks) {
+    return Error::config(
+        format("block: %zu disks are too many -- the machine has interrupts for %zu", blocks.size(),
+               kMaxBlocks));
+  }
+  std::size_t roots = 0;
+  for (std::size_t i = 0; i < blocks.size(); ++i) {
+    TRY(validate_block(blocks[i], format("block[%zu]", i)));
+    roots += blocks[i].root ? 1 : 0;
+    for (std::size_t j = 0; j < i; ++j) {
+      if (blocks[i].id.empty() || blocks[i].id != blocks[j].id) continue;
+      return Error::config(format("block[%zu].id: block[%zu] has this id as well: '", i, j) +
+                           blocks[i].id + "'");
+    }
+  }
+  if (roots > 1) return Error::config("block: more than one disk has root = true");
   return {};
 }
 
@@ -61,6 +119,7 @@ Result<void> validate_serial(const SerialConfig& serial) {
 Result<void> validate(const VmConfig& config) {
   TRY(validate_kernel(config.kernel));
   TRY(validate_machine(config.machine));
+  TRY(validate_blocks(config.blocks));
   return validate_serial(config.serial);
 }
 

@@ -5,6 +5,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "core/types.hpp"
 
@@ -14,6 +15,12 @@ namespace mote {
 inline constexpr u32 kMaxVcpus = 32;
 inline constexpr u64 kMinMemory = 1 * kMiB;
 inline constexpr std::size_t kMaxCmdline = 2048;
+
+inline constexpr u32 kMaxIoThreads = 8;
+inline constexpr u32 kMaxPollUs = 1000;
+inline constexpr std::size_t kMaxBlocks = 17;  ///< as many as there are pins for them
+inline constexpr u32 kMaxBlockQueues = 16;
+inline constexpr u32 kMaxQueueSize = 1024;
 
 struct KernelConfig {
   std::string path;     ///< ELF with a PVH note, ELF by the 64-bit Linux boot protocol, or bzImage
@@ -28,7 +35,37 @@ struct MachineConfig {
   bool huge_pages = false;        ///< back guest RAM with 2 MiB pages of the host's pool
   bool legacy = true;             ///< CMOS/RTC, PIC pair and PIT
   bool acpi = true;               ///< ACPI tables (the MP table is there in any case)
+  u32 io_threads = 1;             ///< threads that serve the devices' queues
+  u32 poll_us = 30;               ///< how long such a thread looks for work before it sleeps
   bool operator==(const MachineConfig&) const = default;
+};
+
+/// What a guest's "written" means on the host.
+enum class BlockCache {
+  kWriteback,  ///< through the page cache; a flush reaches the disk
+  kUnsafe,     ///< through the page cache; a flush does nothing
+  kDirect,     ///< past the page cache (O_DIRECT); a flush reaches the disk
+};
+
+/// A token bucket: `size` tokens come back in `refill_ms`; `burst` more are there once.
+struct RateLimit {
+  u64 size = 0;
+  u32 refill_ms = 1000;
+  u64 burst = 0;
+  bool operator==(const RateLimit&) const = default;
+};
+
+struct BlockConfig {
+  std::string id;    ///< 1 to 20 of [A-Za-z0-9_-]; empty: "disk0" and so on, by position
+  std::string path;  ///< a raw image or a block device
+  bool read_only = false;
+  bool root = false;  ///< the guest's root file system: says so on its command line
+  u32 queues = 0;     ///< 0: one per vCPU, up to 4
+  u32 queue_size = 256;
+  BlockCache cache = BlockCache::kWriteback;
+  std::optional<RateLimit> bandwidth;   ///< bytes
+  std::optional<RateLimit> operations;  ///< requests
+  bool operator==(const BlockConfig&) const = default;
 };
 
 enum class SerialMode { kStdio, kFile, kPty, kNone };
@@ -48,6 +85,7 @@ struct TimelineConfig {
 struct VmConfig {
   KernelConfig kernel;
   MachineConfig machine;
+  std::vector<BlockConfig> blocks;  ///< in the order in which the guest sees them
   SerialConfig serial;
   TimelineConfig timeline;
   bool operator==(const VmConfig&) const = default;
