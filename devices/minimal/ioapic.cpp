@@ -205,6 +205,10 @@ void IoApic::update_route(u32 pin) {
   } else if (wanted && !is_masked(entry)) {
     route = message_of(entry);
   }
+  const bool ready =
+      route && (irqfd_pins_ & bit(pin)) != 0 && !is_level(entry) && !is_masked(entry);
+  const u32 others = irqfd_ready_.load(std::memory_order_relaxed) & ~bit(pin);
+  irqfd_ready_.store(others | (ready ? bit(pin) : 0), std::memory_order_release);
   if (route == routes_[pin]) return;
   routes_[pin] = route;
   sink_.set_route(Pin{static_cast<u8>(pin)}, route);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <mutex>
 #include <optional>
 
@@ -67,6 +68,11 @@ class IoApic final : public IoDevice {
   void end_of_interrupt(u8 vector);
   /// From now on the pin has a route whenever its entry is unmasked, for an irqfd to go through.
   void use_irqfd(Pin pin);
+  /// Whether the pin's irqfd delivers now: it has one, and its entry is unmasked and
+  /// edge-triggered. Wait-free, any thread.
+  bool delivers_by_irqfd(Pin pin) const {
+    return (irqfd_ready_.load(std::memory_order_acquire) >> index(pin) & 1) != 0;
+  }
 
   State save() const;
   /// Takes any State, and sets the routes that follow from it. Delivers nothing.
@@ -84,6 +90,7 @@ class IoApic final : public IoDevice {
   mutable std::mutex lock_;
   State state_;
   u32 irqfd_pins_ = 0;
+  std::atomic<u32> irqfd_ready_{0};
   std::array<std::optional<MsiMessage>, kPinCount> routes_;
 };
 

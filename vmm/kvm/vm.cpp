@@ -54,6 +54,26 @@ void Vm::set_pin_route(u32 pin, std::optional<MsiMessage> message) {
   publish_routes();
 }
 
+Result<void> Vm::add_ioeventfd(Gpa address, u32 value, int fd) {
+  kvm_ioeventfd request{};
+  request.addr = address.raw();
+  request.len = sizeof(value);
+  request.datamatch = value;
+  request.fd = fd;
+  request.flags = KVM_IOEVENTFD_FLAG_DATAMATCH;
+  TRY(kvm_ioctl(vm_, KVM_REQUEST(KVM_IOEVENTFD), &request,
+                format("GPA 0x%lx, value %u", address.raw(), value)));
+  return {};
+}
+
+Result<void> Vm::add_irqfd(Pin pin, int fd) {
+  kvm_irqfd request{};
+  request.fd = static_cast<u32>(fd);
+  request.gsi = index(pin);
+  TRY(kvm_ioctl(vm_, KVM_REQUEST(KVM_IRQFD), &request, format("GSI %u", index(pin))));
+  return {};
+}
+
 void Vm::publish_routes() {
   Table<kvm_irq_routing_entry, kPinCount> table;
   for (u32 pin = 0; pin < kPinCount; ++pin) {

@@ -35,6 +35,12 @@ class Vm {
   /// interrupt (exit kIoApicEoi) only for routes of the 24 pins. Any thread.
   void set_pin_route(u32 pin, std::optional<MsiMessage> message);
 
+  /// Has KVM signal eventfd `fd` itself when the guest writes the 32-bit `value` at `address`: the
+  /// vCPU goes on without an exit to us. After memory and vCPUs.
+  Result<void> add_ioeventfd(Gpa address, u32 value, int fd);
+  /// Has KVM send an interrupt by the route of pin `pin` whenever eventfd `fd` is signalled.
+  Result<void> add_irqfd(Pin pin, int fd);
+
  private:
   void publish_routes();
 
