@@ -56,7 +56,8 @@ class Device {
   virtual void set_events(DeviceEvents& events) = 0;
   /// The negotiated features, when the driver has set FEATURES_OK. Before any `start`.
   virtual void set_driver_features(u64 features) = 0;
-  /// Serves queue `index` from now on. Precondition: it is stopped.
+  /// Serves queue `index` from now on, beginning with a look at it: the driver's notification may
+  /// have come before. Precondition: it is stopped.
   virtual void start(u32 index, const Queue& queue) = 0;
   /// Takes nothing more from queue `index` and calls `rested.arrive()` once, on the loop's thread
   /// or this one, when none of its buffers is in use any more. Precondition: it is started.
@@ -65,7 +66,7 @@ class Device {
   virtual QueuePosition position(u32 index) const = 0;
   /// Forgets what the driver has set. Precondition: all queues are stopped.
   virtual void reset() = 0;
-  /// The eventfd that the driver's notifications of queue `index` are to signal.
+  /// The eventfd that the driver's notifications of queue `index` are to signal; always the same.
   virtual int kick_fd(u32 index) const = 0;
 };
 

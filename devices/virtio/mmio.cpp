@@ -87,6 +87,11 @@ void MmioTransport::Drain::abandon() {
   changed_.notify_all();
 }
 
+bool MmioTransport::Drain::is_abandoned() const {
+  const std::lock_guard guard(lock_);
+  return abandoned_;
+}
+
 MmioTransport::MmioTransport(const GuestMemory& memory, Device& device, IrqLine& line)
     : memory_(memory), device_(device), line_(line), queues_(device.queue_count()) {
   device_.set_events(*this);
@@ -94,6 +99,7 @@ MmioTransport::MmioTransport(const GuestMemory& memory, Device& device, IrqLine&
 
 void MmioTransport::read(u64 offset, std::span<std::byte> data) {
   if (offset >= kConfig) {
+    const std::lock_guard guard(lock_);
     device_.read_config(offset - kConfig, data);
   } else if (data.size() == 4 && offset % 4 == 0) {
     store_le(data, read_register(offset));
@@ -104,6 +110,7 @@ void MmioTransport::read(u64 offset, std::span<std::byte> data) {
 
 void MmioTransport::write(u64 offset, std::span<const std::byte> data) {
   if (offset >= kConfig) {
+    const std::lock_guard guard(lock_);
     device_.write_config(offset - kConfig, data);
   } else if (data.size() == 4 && offset % 4 == 0) {
     write_register(offset, static_cast<u32>(load_le(data)));
@@ -113,6 +120,11 @@ void MmioTransport::write(u64 offset, std::span<const std::byte> data) {
 u64 MmioTransport::offered_features() const {
   return device_.features() | feature::kVersion1 | feature::kEventIdx | feature::kIndirectDesc |
          feature::kRingReset;
+}
+
+/// Whether a driver may go on with these features (2.2.2): no legacy driver, nothing invented.
+bool MmioTransport::is_acceptable(u64 features) const {
+  return (features & feature::kVersion1) != 0 && (features & ~offered_features()) == 0;
 }
 
 u32 MmioTransport::status() const {
@@ -165,6 +177,8 @@ void MmioTransport::write_register(u64 offset, u32 value) {
   }
   if (offset == kInterruptAck) return acknowledge(value);
   const std::lock_guard guard(lock_);
+  // Queues whose rest nobody waited for must not be touched again; the guest ends in any case.
+  if (drain_.is_abandoned()) return;
   switch (offset) {
     case kDeviceFeaturesSel:
       device_features_word_ = value;
@@ -192,9 +206,7 @@ void MmioTransport::write_status(u32 value) {
   if (value == 0) return reset();
   u32 added = value & kDriverBits & ~status_;
   if ((added & kFeaturesOk) != 0) {
-    const bool acceptable = (driver_features_ & feature::kVersion1) != 0 &&
-                            (driver_features_ & ~offered_features()) == 0;
-    if (acceptable) {
+    if (is_acceptable(driver_features_)) {
       device_.set_driver_features(driver_features_);
     } else {
       added &= ~kFeaturesOk;
@@ -202,15 +214,22 @@ void MmioTransport::write_status(u32 value) {
   }
   if (((status_ | added) & kFeaturesOk) == 0) added &= ~kDriverOk;
   status_ |= added;
-  if ((added & kDriverOk) != 0) start_ready_queues();
+  if ((added & kDriverOk) == 0) return;
+  set_live(true);
+  start_ready_queues();
 }
 
 void MmioTransport::write_queue_register(u64 offset, u32 value) {
   RunningQueue* queue = selected();
   if (queue == nullptr) return;
-  if (offset == kQueueReady) return set_queue_ready(*queue, value == 1);
+  if (offset == kQueueReady) {
+    if (value <= 1) set_queue_ready(*queue, value == 1);
+    return;
+  }
   if (offset == kQueueReset) {
-    if (value == 1) reset_queue(*queue);
+    const bool negotiated =
+        (status_ & kFeaturesOk) != 0 && (driver_features_ & feature::kRingReset) != 0;
+    if (value == 1 && negotiated) reset_queue(*queue);
     return;
   }
   if (queue->ready) return;  // the driver must not move a queue in use (4.2.2.2)
@@ -236,7 +255,7 @@ void MmioTransport::write_queue_register(u64 offset, u32 value) {
 }
 
 /// Before DRIVER_OK a queue is only marked; later it starts at once (2.6.1.2). Taking the mark away
-/// from a queue that runs stops it, for drivers that put devices to rest that way (4.2.3.2).
+/// from a queue that runs stops it, for drivers that put devices to rest that way (4.2.2.2).
 void MmioTransport::set_queue_ready(RunningQueue& queue, bool ready) {
   if (queue.ready == ready) return;
   if (!ready) return reset_queue(queue);
@@ -255,6 +274,7 @@ void MmioTransport::reset_queue(RunningQueue& queue) {
 }
 
 void MmioTransport::start_queue(u32 index) {
+  if (broken_) return;  // serves nothing more before a reset
   RunningQueue& queue = queues_[index];
   const auto mapped = queue.layout.size <= device_.max_queue_size()
                           ? Queue::map(memory_, queue.layout, driver_features_, queue.position)
@@ -294,6 +314,7 @@ void MmioTransport::reset() {
   driver_features_ = 0;
   selected_queue_ = 0;
   broken_ = false;
+  set_live(false);
   acknowledge(~u32{0});
 }
 
@@ -302,11 +323,18 @@ void MmioTransport::on_broken() {
   raise(kConfigChange);
 }
 
-/// Driven each time, also when the line is high: see IrqLine.
+/// No interrupts before DRIVER_OK (3.1.1). Driven each time, also when the line is high: see
+/// IrqLine.
 void MmioTransport::raise(u32 reason) {
   const std::lock_guard guard(interrupt_lock_);
+  if (!live_) return;
   interrupt_status_ |= reason;
   line_.set_level(true);
+}
+
+void MmioTransport::set_live(bool live) {
+  const std::lock_guard guard(interrupt_lock_);
+  live_ = live;
 }
 
 void MmioTransport::acknowledge(u32 reasons) {
@@ -321,11 +349,12 @@ void MmioTransport::abandon() {
 
 void MmioTransport::pause() {
   const std::lock_guard guard(lock_);
-  stop_queues();
+  if (!drain_.is_abandoned()) stop_queues();
 }
 
 void MmioTransport::resume() {
   const std::lock_guard guard(lock_);
+  if (drain_.is_abandoned()) return;
   if ((status_ & kDriverOk) != 0) start_ready_queues();
 }
 
@@ -348,8 +377,9 @@ void MmioTransport::restore(const State& state) {
   broken_ = (state.status & kNeedsReset) != 0;
   device_features_word_ = state.device_features_word;
   driver_features_word_ = state.driver_features_word;
-  driver_features_ = state.driver_features & offered_features();
+  driver_features_ = state.driver_features;
   selected_queue_ = state.selected_queue;
+  if (!is_acceptable(driver_features_)) status_ &= ~kFeaturesOk;
   if ((status_ & kFeaturesOk) == 0) status_ &= ~kDriverOk;
   if ((status_ & kFeaturesOk) != 0) device_.set_driver_features(driver_features_);
   std::fill(queues_.begin(), queues_.end(), RunningQueue{});
@@ -357,7 +387,8 @@ void MmioTransport::restore(const State& state) {
     static_cast<QueueState&>(queues_[i]) = state.queues[i];
   }
   const std::lock_guard interrupt_guard(interrupt_lock_);
-  interrupt_status_ = state.interrupt_status & (kUsedBuffer | kConfigChange);
+  live_ = (status_ & kDriverOk) != 0;
+  interrupt_status_ = live_ ? state.interrupt_status & (kUsedBuffer | kConfigChange) : 0;
 }
 
 }  // namespace mote::virtio

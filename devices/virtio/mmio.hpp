@@ -56,8 +56,9 @@ class MmioTransport final : public IoDevice, private DeviceEvents {
   void read(u64 offset, std::span<std::byte> data) override;
   void write(u64 offset, std::span<const std::byte> data) override;
 
-  /// Ends every wait for requests, now and from now on. Before the vCPUs are waited for: the
-  /// thread that would complete the requests may be the one that waits for the vCPUs. Any thread.
+  /// Ends every wait for requests, now and from now on; registers take nothing more. Before the
+  /// vCPUs are waited for: the thread that would complete the requests may be the one that waits
+  /// for the vCPUs. Any thread.
   void abandon();
 
   /// Brings all queues to rest, and lets them go on where they stood. No vCPU runs.
@@ -79,9 +80,10 @@ class MmioTransport final : public IoDevice, private DeviceEvents {
     /// False when it was abandoned first.
     bool wait();
     void abandon();
+    bool is_abandoned() const;
 
    private:
-    std::mutex lock_;
+    mutable std::mutex lock_;
     std::condition_variable changed_;
     u32 pending_ = 0;
     bool abandoned_ = false;
@@ -107,6 +109,8 @@ class MmioTransport final : public IoDevice, private DeviceEvents {
   RunningQueue* selected();
   u32 status() const;
   u64 offered_features() const;
+  bool is_acceptable(u64 features) const;
+  void set_live(bool live);
   void raise(u32 reason);
   void acknowledge(u32 reasons);
 
@@ -129,6 +133,7 @@ class MmioTransport final : public IoDevice, private DeviceEvents {
 
   mutable std::mutex interrupt_lock_;  // guards the reasons and the line that shows them
   u32 interrupt_status_ = 0;
+  bool live_ = false;  // DRIVER_OK is set: the driver may be interrupted
 };
 
 }  // namespace mote::virtio

@@ -82,9 +82,13 @@ Queue::Pop Queue::pop(const GuestMemory& memory, Chain& chain) {
   if (broken_) return Pop::kBroken;
   const auto waiting = static_cast<u16>(available_.load_acquire(kIndex) - next_available_);
   if (waiting == 0) return Pop::kEmpty;
+  // A descriptor is in one chain at a time: what waits and what is being worked on are together no
+  // more than the queue's size.
+  const auto taken = static_cast<u16>(next_available_ - next_used_);
   const u64 slot = next_available_ % size_;
   u16 head = 0;
-  broken_ = waiting > size_ || !available_.load(kRing + slot * kAvailableEntry, head) ||
+  broken_ = u32{waiting} + taken > size_ ||
+            !available_.load(kRing + slot * kAvailableEntry, head) ||
             !chain.read(memory, descriptors_, size_, head, indirect_);
   if (broken_) return Pop::kBroken;
   next_available_ = next(next_available_);

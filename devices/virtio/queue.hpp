@@ -48,10 +48,11 @@ class Queue {
 
   u16 size() const { return size_; }
   QueuePosition position() const { return {next_available_, next_used_}; }
-  /// True when `pop` would not answer kEmpty: one look at guest RAM.
+  /// True when `pop` has something to take: one look at guest RAM. False for a broken queue.
   bool has_available() const;
 
-  /// Takes the next available chain. `memory` is the one that the queue was mapped in.
+  /// Takes the next available chain. `memory` is the one that the queue was mapped in. Each chain
+  /// is given back, by `push` or `unpop`: their number is what tells a driver that lies.
   Pop pop(const GuestMemory& memory, Chain& chain);
   /// Takes back the last `pop`: the next one answers the same chain again.
   void unpop();
