@@ -7,6 +7,7 @@
 #include "core/check.hpp"
 #include "vmm/arch/layout.hpp"
 #include "vmm/arch/table_bytes.hpp"
+#include "vmm/arch/virtio_ssdt.hpp"
 
 // Made from dsdt.asl at build time: unsigned char dsdt_aml_code[].
 #include "dsdt.hex"
@@ -60,12 +61,6 @@ struct Header {
   u32 creator_revision = 1;
 };
 static_assert(sizeof(Header) == 36);
-
-/// [ACPI-6.5 5.2.8], with the three tables that the FADT does not point to itself.
-struct Xsdt {
-  Header header;
-  u64 entries[2] = {};  // FADT, MADT
-};
 
 /// [ACPI-6.5 5.2.9]. What a hardware-reduced machine has no use for is zero.
 struct Fadt {
@@ -210,12 +205,15 @@ std::vector<std::byte> build_acpi(Gpa base, const AcpiOptions& options) {
   Builder builder(base);
   builder.add(to_bytes(Rsdp{}));  // completed below, when it is known where the XSDT lies
   const u64 dsdt = builder.add(std::as_bytes(std::span(dsdt_aml_code)));
-  Xsdt xsdt;
-  xsdt.entries[0] = builder.add_table("FACP", 6, to_bytes(fadt(dsdt, options)));
-  xsdt.entries[1] = builder.add_table("APIC", 5, madt(options));
+  std::vector<std::byte> xsdt = to_bytes(Header{});  // [ACPI-6.5 5.2.8]: addresses of the others
+  append(xsdt, builder.add_table("FACP", 6, to_bytes(fadt(dsdt, options))));
+  append(xsdt, builder.add_table("APIC", 5, madt(options)));
+  if (options.virtio_devices > 0) {
+    append(xsdt, builder.add_table("SSDT", 2, build_virtio_ssdt(options.virtio_devices)));
+  }
 
   Rsdp rsdp;
-  rsdp.xsdt_address = builder.add_table("XSDT", 1, to_bytes(xsdt));
+  rsdp.xsdt_address = builder.add_table("XSDT", 1, std::move(xsdt));
   rsdp.checksum = checksum(std::as_bytes(std::span(&rsdp, 1)).first(20));
   rsdp.extended_checksum = checksum(std::as_bytes(std::span(&rsdp, 1)));
   overwrite(builder.block(), 0, rsdp);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Hardware-reduced ACPI tables for a machine: RSDP, XSDT, FADT, MADT, DSDT.
+// Hardware-reduced ACPI tables for a machine: RSDP, XSDT, FADT, MADT, DSDT, and an SSDT with its
+// virtio devices.
 #pragma once
 
 #include <cstddef>
@@ -11,7 +12,8 @@ namespace mote::arch {
 
 struct AcpiOptions {
   u32 vcpu_count = 1;
-  bool legacy = true;  ///< the machine has PICs and a CMOS clock
+  bool legacy = true;      ///< the machine has PICs and a CMOS clock
+  u32 virtio_devices = 0;  ///< how many the SSDT announces; 0: there is no SSDT
 };
 
 /// The tables as one block for GPA `base`, RSDP first [ACPI-6.5 5.2]. Pure.

@@ -174,5 +174,17 @@ TEST(AcpiTables, AddressesFollowTheBase) {
   EXPECT_EQ(sum(Bytes(high).first(36)), 0);
 }
 
+TEST(AcpiSsdt, IsListedOnlyWhereThereAreVirtioDevices) {
+  EXPECT_EQ(Tables({}).xsdt().size(), 36u + 2 * 8);
+  const Tables tables({.vcpu_count = 32, .virtio_devices = 17});
+  ASSERT_EQ(tables.xsdt().size(), 36u + 3 * 8);
+  const Bytes ssdt = tables.at(number(tables.xsdt(), 52, 8));
+  EXPECT_EQ(text(ssdt, 0, 4), "SSDT");
+  EXPECT_EQ(number(ssdt, 8, 1), 2u) << "revision: integers of 64 bits";
+  EXPECT_EQ(sum(ssdt), 0);
+  EXPECT_EQ(sum(tables.xsdt()), 0);
+  EXPECT_LE(tables.block.size(), layout::kAcpiSize);
+}
+
 }  // namespace
 }  // namespace mote::arch
