@@ -57,6 +57,11 @@ class GuestSlice {
   [[nodiscard]] bool write(u64 offset, std::span<const std::byte> bytes) const;
   /// Writes `size` zero bytes; false when they do not fit.
   [[nodiscard]] bool clear(u64 offset, u64 size) const;
+  /// A piece of it; nothing when it does not fit.
+  std::optional<GuestSlice> part(u64 offset, u64 size) const {
+    if (!holds(offset, size)) return std::nullopt;
+    return GuestSlice(base_ + offset, size);
+  }
   /// For system calls only (readv, writev, the ring): the address leaves as an iovec or not at all.
   iovec as_iovec() const { return {base_, size_}; }
 

@@ -85,4 +85,14 @@ bool gather(std::span<const GuestSlice> segments, std::span<std::byte> out) {
   return out.empty();
 }
 
+bool scatter(std::span<const GuestSlice> segments, std::span<const std::byte> bytes) {
+  for (const GuestSlice& segment : segments) {
+    const auto piece = bytes.first(std::min<u64>(bytes.size(), segment.size()));
+    if (!segment.write(0, piece)) return false;
+    bytes = bytes.subspan(piece.size());
+    if (bytes.empty()) return true;
+  }
+  return bytes.empty();
+}
+
 }  // namespace mote::virtio

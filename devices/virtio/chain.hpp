@@ -49,5 +49,8 @@ class Chain {
 /// Copies bytes from the front of `segments`, as if they were one buffer, into `out`; false when
 /// they are fewer.
 [[nodiscard]] bool gather(std::span<const GuestSlice> segments, std::span<std::byte> out);
+/// Copies `bytes` to the front of `segments`, as if they were one buffer; false when they are
+/// fewer.
+[[nodiscard]] bool scatter(std::span<const GuestSlice> segments, std::span<const std::byte> bytes);
 
 }  // namespace mote::virtio

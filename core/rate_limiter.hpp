@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+// Rate limiting by token buckets: so much per time, and a burst once.
+#pragma once
+
+#include <mutex>
+#include <optional>
+
+#include "core/types.hpp"
+
+namespace mote {
+
+/// Holds up to `size` tokens and gets them back evenly, all of them within `refill_ns`. `burst`
+/// more are there at the start and never come back; they are spent first. Pure: time is passed in.
+class TokenBucket {
+ public:
+  /// Precondition: `size` and `refill_ns` are above 0.
+  TokenBucket(u64 size, u64 refill_ns, u64 burst)
+      : size_(static_cast<double>(size)),
+        per_ns_(static_cast<double>(size) / static_cast<double>(refill_ns)),
+        level_(static_cast<double>(size)),
+        burst_(static_cast<double>(burst)) {}
+
+  /// 0 when `tokens` may be taken at `now_ns`, else how many nanoseconds to wait. What asks for
+  /// more than fits may go when the bucket is full, and leaves a debt.
+  u64 wait_ns(u64 tokens, u64 now_ns);
+  /// Takes them.
+  void take(u64 tokens);
+
+ private:
+  double size_;
+  double per_ns_;
+  double level_;
+  double burst_;
+  u64 last_ns_ = 0;
+};
+
+/// Bytes and operations of one device. Any thread.
+class RateLimiter {
+ public:
+  /// Before it is used.
+  void set(std::optional<TokenBucket> bytes, std::optional<TokenBucket> operations) {
+    bytes_ = bytes;
+    operations_ = operations;
+    limits_ = bytes || operations;
+  }
+
+  /// Admits one operation of `bytes` bytes (0), or says how many nanoseconds to wait before it is
+  /// worth asking again.
+  u64 admit(u64 bytes, u64 now_ns);
+  /// Whether there is any limit.
+  bool limits() const { return limits_; }
+
+ private:
+  std::mutex lock_;
+  std::optional<TokenBucket> bytes_;
+  std::optional<TokenBucket> operations_;
+  bool limits_ = false;
+};
+
+}  // namespace mote

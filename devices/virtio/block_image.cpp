@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "devices/virtio/block_image.hpp"
+
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cerrno>
+#include <cstring>
+#include <string_view>
+
+#include "core/text.hpp"
+
+namespace mote::virtio {
+namespace {
+
+constexpr u32 kMaxBlockSize = 4096;
+
+struct Format {
+  u64 offset;
+  std::string_view magic;
+  const char* name;  // as qemu-img calls it
+};
+
+constexpr Format kFormats[] = {
+    {0, "QFI\xfb", "qcow2"},
+    {0, std::string_view("QED\0", 4), "qed"},
+    {0, "KDMV", "vmdk"},
+    {0, "COWD", "vmdk"},
+    {0, "# Disk DescriptorFile", "vmdk"},
+    {0, "vhdxfile", "vhdx"},
+    {0, "conectix", "vpc"},
+    {0x40, std::string_view("\x7f\x10\xda\xbe", 4), "vdi"},
+};
+
+std::string disk(const std::string& path) {
+  return "disk '" + path + "'";
+}
+
+bool is_block_size(u32 size) {
+  return std::has_single_bit(size) && size >= kSectorSize && size <= kMaxBlockSize;
+}
+
+}  // namespace
+
+Result<BlockImage> BlockImage::open(const std::string& path, bool read_only, bool direct) {
+  BlockImage image;
+  image.path_ = path;
+  image.read_only_ = read_only;
+  // WHY non-blocking: a FIFO in a disk's place would wait for a writer before it can be refused.
+  const int flags = (read_only ? O_RDONLY : O_RDWR) | O_NONBLOCK | O_NOCTTY;
+  UniqueFd file = TRY(
+      open_file(path, flags,
+                "it is the image of a disk; name one that this user may open, or set read_only"));
+  image.file_ = std::move(file);
+  TRY(image.judge());
+  TRY(image.lock());
+  TRY(image.refuse_formats());
+  TRY(image.look_at_blocks());
+  if (direct) {
+    // The same file once more, so that nobody can put another in its place.
+    const std::string self = format("/proc/self/fd/%d", image.file_.get());
+    UniqueFd straight(::open(self.c_str(), flags | O_DIRECT | O_CLOEXEC));
+    if (!straight) {
+      return Error::from_errno(errno, "cannot open " + disk(path) + " past the page cache",
+                               "its file system has no direct I/O; choose another cache mode");
+    }
+    image.buffered_ = std::move(image.file_);
+    image.file_ = std::move(straight);
+  }
+  return image;
+}
+
+Result<void> BlockImage::judge() {
+  struct stat status{};
+  if (::fstat(file_.get(), &status) != 0) {
+    return Error::from_errno(errno, "cannot examine " + disk(path_));
+  }
+  is_device_ = S_ISBLK(status.st_mode);
+  if (!is_device_ && !S_ISREG(status.st_mode)) {
+    return Error::config(disk(path_) +
+                         ": neither a regular file nor a block device -- name a raw image");
+  }
+  if (TRY(size()) == 0) {
+    return Error::config(disk(path_) +
+                         ": smaller than a sector of 512 bytes -- give it a size: truncate -s 1G");
+  }
+  return {};
+}
+
+Result<void> BlockImage::lock() {
+  struct flock whole{};
+  whole.l_type = read_only_ ? F_RDLCK : F_WRLCK;
+  whole.l_whence = SEEK_SET;
+  if (::fcntl(file_.get(), F_OFD_SETLK, &whole) == 0) return {};
+  if (errno != EAGAIN && errno != EACCES) {
+    return Error::from_errno(errno, "cannot lock " + disk(path_));
+  }
+  return Error::host(
+      "cannot lock " + disk(path_) +
+      (read_only_ ? ": another process has it open for writing" : ": another process has it open") +
+      " -- end that one, or open it with read_only in both");
+}
+
+Result<void> BlockImage::refuse_formats() const {
+  std::array<char, 128> head{};
+  const ssize_t got = ::pread(file_.get(), head.data(), head.size(), 0);
+  if (got < 0) return Error::from_errno(errno, "cannot read " + disk(path_));
+  const std::string_view text(head.data(), static_cast<std::size_t>(got));
+  for (const Format& known : kFormats) {
+    if (text.size() < known.offset || !text.substr(known.offset).starts_with(known.magic)) continue;
+    return Error::config(disk(path_) + ": a " + known.name + " image, and Mote takes raw ones -- " +
+                         "convert it: qemu-img convert -f " + known.name + " -O raw '" + path_ +
+                         "' '" + path_ + ".raw'");
+  }
+  return {};
+}
+
+Result<void> BlockImage::look_at_blocks() {
+  if (is_device_) {
+    int logical = 0;
+    unsigned physical = 0;
+    if (::ioctl(file_.get(), BLKSSZGET, &logical) != 0 ||
+        ::ioctl(file_.get(), BLKPBSZGET, &physical) != 0) {
+      return Error::from_errno(errno, "cannot ask for the block size of " + disk(path_));
+    }
+    block_size_ = static_cast<u32>(logical);
+    physical_block_size_ = std::max(physical, block_size_);
+    memory_alignment_ = block_size_;
+    can_discard_ = !read_only_;
+  } else {
+    struct statx status{};
+    ::statx(file_.get(), "", AT_EMPTY_PATH, STATX_DIOALIGN, &status);
+    const bool known = (status.stx_mask & STATX_DIOALIGN) != 0 && status.stx_dio_offset_align != 0;
+    block_size_ = known ? status.stx_dio_offset_align : static_cast<u32>(kSectorSize);
+    memory_alignment_ = known ? status.stx_dio_mem_align : block_size_;
+    // Behind the end there is nothing to lose.
+    can_discard_ =
+        !read_only_ && ::fallocate(file_.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                                   static_cast<off_t>(TRY(size())), 4096) == 0;
+  }
+  if (!is_block_size(block_size_)) {
+    return Error::host(disk(path_) + format(": blocks of %u bytes are not supported, 512 to %u are",
+                                            block_size_, kMaxBlockSize));
+  }
+  if (!std::has_single_bit(physical_block_size_)) physical_block_size_ = block_size_;
+  return {};
+}
+
+bool BlockImage::is_aligned(std::span<const iovec> buffers, u64 offset) const {
+  u64 lengths = offset;
+  u64 addresses = 0;
+  for (const iovec& buffer : buffers) {
+    lengths |= buffer.iov_len;
+    addresses |= reinterpret_cast<u64>(buffer.iov_base);
+  }
+  return lengths % block_size_ == 0 && addresses % memory_alignment_ == 0;
+}
+
+Result<u64> BlockImage::size() const {
+  if (is_device_) {
+    u64 bytes = 0;
+    if (::ioctl(file_.get(), BLKGETSIZE64, &bytes) != 0) {
+      return Error::from_errno(errno, "cannot ask for the size of " + disk(path_));
+    }
+    return bytes & ~(kSectorSize - 1);
+  }
+  struct stat status{};
+  if (::fstat(file_.get(), &status) != 0) {
+    return Error::from_errno(errno, "cannot ask for the size of " + disk(path_));
+  }
+  return static_cast<u64>(status.st_size) & ~(kSectorSize - 1);
+}
+
+}  // namespace mote::virtio

@@ -1,0 +1,327 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "devices/virtio/block_queue.hpp"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+namespace mote::virtio {
+namespace {
+
+/// Requests that one look at the ring takes at most.
+constexpr u32 kBurst = 128;
+/// Buffered writes up to this size are made at once.
+constexpr u64 kWriteNow = 256 * kKiB;
+
+const char* name(BlockOperation operation) {
+  switch (operation) {
+    case BlockOperation::kRead:
+      return "read";
+    case BlockOperation::kWrite:
+      return "write";
+    case BlockOperation::kFlush:
+      return "flush";
+    case BlockOperation::kDiscard:
+      return "discard";
+    case BlockOperation::kWriteZeroes:
+      return "write zeroes";
+    case BlockOperation::kGetId:
+    case BlockOperation::kNone:
+      break;
+  }
+  return "request";
+}
+
+bool moves_data(BlockOperation operation) {
+  return operation == BlockOperation::kRead || operation == BlockOperation::kWrite;
+}
+
+/// Takes `done` bytes off the front.
+void drop_front(iovec*& segments, u32& count, u64 done) {
+  while (done > 0) {
+    const u64 part = std::min<u64>(done, segments->iov_len);
+    segments->iov_base = static_cast<std::byte*>(segments->iov_base) + part;
+    segments->iov_len -= part;
+    done -= part;
+    if (segments->iov_len != 0) continue;
+    ++segments;
+    --count;
+  }
+}
+
+}  // namespace
+
+BlockQueue::BlockQueue(BlockDisk& disk, EventLoop& loop, BlockFiles files, EventFd kick)
+    : disk_(disk),
+      loop_(loop),
+      files_(files),
+      kick_(std::move(kick)),
+      chain_(kMaxQueueSize),
+      alarm_(loop) {
+  alarm_.set_handler(*this);
+}
+
+void BlockQueue::start(const Queue& queue) {
+  next_queue_ = queue;
+  loop_.post(Completion::to<&BlockQueue::on_start>(this));
+}
+
+void BlockQueue::stop(Countdown& rested) {
+  // ORDER: posted after `on_start`, which therefore runs first.
+  next_rested_ = &rested;
+  loop_.post(Completion::to<&BlockQueue::on_stop>(this));
+}
+
+void BlockQueue::on_start(i32) {
+  queue_ = next_queue_;
+  broken_ = limited_ = starved_ = false;
+  running_ = true;
+  if (!kick_armed_) read_kick();
+  if (pool_.size() != queue_->size()) {
+    // Room for the largest request in each place. Untouched, it costs address space only.
+    const std::size_t bytes = queue_->size() * disk_.max_segments * sizeof(iovec);
+    auto room =
+        Mapping::create(bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+                        -1, 0, "a disk's requests");
+    if (!room) {
+      log(LogLevel::kError, "disk %s: %s", disk_.id.c_str(), room.error().message().c_str());
+      return give_up();
+    }
+    segments_ = *std::move(room);
+    pool_.assign(queue_->size(), {});
+    free_.clear();
+    for (Pending& request : pool_) free_.push_back(&request);
+  }
+  loop_.wake(*this);
+}
+
+void BlockQueue::on_stop(i32) {
+  rested_ = next_rested_;
+  if (free_.size() == pool_.size()) come_to_rest();
+}
+
+void BlockQueue::come_to_rest() {
+  running_ = false;
+  alarm_.cancel();
+  publish();
+  std::exchange(rested_, nullptr)->arrive();
+}
+
+void BlockQueue::read_kick() {
+  kick_armed_ = true;
+  loop_.read(kick_.fd(), std::as_writable_bytes(std::span(&kick_count_, 1)),
+             Completion::to<&BlockQueue::on_kick>(this));
+}
+
+void BlockQueue::on_kick(i32 result) {
+  if (result == -ECANCELED) return;
+  read_kick();
+  if (running_) loop_.wake(*this);
+}
+
+bool BlockQueue::work() {
+  if (!running_) return false;
+  queue_->suppress_kicks();
+  publish();
+  const bool took = rested_ == nullptr && !broken_ && take_available();
+  publish();
+  return took;
+}
+
+bool BlockQueue::rest() {
+  const bool waits_for_driver =
+      running_ && rested_ == nullptr && !broken_ && !limited_ && !starved_;
+  if (!waits_for_driver || free_.empty()) return false;
+  return queue_->request_kicks();
+}
+
+void BlockQueue::on_alarm() {
+  limited_ = false;
+  if (running_) loop_.wake(*this);
+}
+
+/// Shows the driver what has ended, and interrupts it once for all of that.
+void BlockQueue::publish() {
+  if (queue_->publish()) disk_.events->on_used();
+}
+
+bool BlockQueue::take_available() {
+  starved_ = false;
+  u32 taken = 0;
+  while (taken < kBurst && take_one()) ++taken;
+  return taken > 0;
+}
+
+bool BlockQueue::take_one() {
+  if (limited_ || free_.empty()) return false;
+  if (!loop_.has_room()) {
+    starved_ = true;
+    loop_.wait_for_room(*this);
+    return false;
+  }
+  switch (queue_->pop(disk_.memory, chain_)) {
+    case Queue::Pop::kEmpty:
+      return false;
+    case Queue::Pop::kBroken:
+      give_up();
+      return false;
+    case Queue::Pop::kChain:
+      break;
+  }
+  Pending& request = *free_.back();
+  const std::size_t place = static_cast<std::size_t>(&request - pool_.data());
+  const std::span room(reinterpret_cast<iovec*>(segments_.data()) + place * disk_.max_segments,
+                       disk_.max_segments);
+  const BlockLimits limits{.capacity = disk_.capacity.load(std::memory_order_relaxed),
+                           .read_only = disk_.image.read_only(),
+                           .can_discard = disk_.image.can_discard(),
+                           .max_segments = disk_.max_segments};
+  if (!parse_block_request(chain_, limits, room, request)) {
+    give_up();
+    return false;
+  }
+  request.owner = this;
+  request.segments = room.data();
+  request.left = request.length;
+  request.fallback = false;
+  if (!admitted(request)) return false;
+  free_.pop_back();
+  begin(request);
+  return true;
+}
+
+bool BlockQueue::admitted(const Pending& request) {
+  if (!disk_.limiter.limits()) return true;
+  const u64 now = alarm_.now_ns();
+  const u64 wait = disk_.limiter.admit(moves_data(request.operation) ? request.length : 0, now);
+  if (wait == 0) return true;
+  queue_->unpop();
+  limited_ = true;
+  alarm_.arm(now + wait);
+  return false;
+}
+
+void BlockQueue::begin(Pending& request) {
+  switch (request.operation) {
+    case BlockOperation::kRead:
+      return transfer(request);
+    case BlockOperation::kWrite:
+      if (!disk_.image.direct() && request.length <= kWriteNow) return write_now(request);
+      return transfer(request);
+    case BlockOperation::kFlush:
+      if (disk_.unsafe) return complete(request, BlockStatus::kOk);
+      loop_.sync(files_.image, {&BlockQueue::on_done, &request});
+      return;
+    case BlockOperation::kDiscard:
+    case BlockOperation::kWriteZeroes:
+      return clear_range(request);
+    case BlockOperation::kGetId: {
+      std::array<char, kBlockIdSize> id{};
+      std::memcpy(id.data(), disk_.id.data(), std::min(id.size(), disk_.id.size()));
+      const u64 size = std::min<u64>(id.size(), chain_.writable_size() - 1);
+      const bool fits = scatter(chain_.writable(), std::as_bytes(std::span(id)).first(size));
+      request.length = size;
+      return complete(request, fits ? BlockStatus::kOk : BlockStatus::kIoError);
+    }
+    case BlockOperation::kNone:
+      return complete(request, request.status);
+  }
+}
+
+void BlockQueue::transfer(Pending& request) {
+  const std::span<const iovec> data(request.segments, request.segment_count);
+  const bool straight = !files_.buffered || disk_.image.is_aligned(data, request.offset);
+  const FixedFile file = straight ? files_.image : *files_.buffered;
+  if (request.operation == BlockOperation::kRead) {
+    loop_.read_at(file, data, request.offset, {&BlockQueue::on_done, &request});
+  } else {
+    const int flags = disk_.write_through ? RWF_DSYNC : 0;
+    loop_.write_at(file, data, request.offset, flags, {&BlockQueue::on_done, &request});
+  }
+}
+
+void BlockQueue::write_now(Pending& request) {
+  const ssize_t result =
+      ::pwritev2(disk_.image.fd(), request.segments, static_cast<int>(request.segment_count),
+                 static_cast<off_t>(request.offset), disk_.write_through ? RWF_DSYNC : 0);
+  if (result == static_cast<ssize_t>(request.left)) return complete(request, BlockStatus::kOk);
+  advance(request, result < 0 ? -errno : static_cast<i32>(result));
+}
+
+/// Holes read as zeros, so each way serves for the other where a file system lacks one.
+void BlockQueue::clear_range(Pending& request) {
+  const bool may_unmap = request.operation == BlockOperation::kDiscard || request.unmap;
+  const int way = may_unmap != request.fallback ? FALLOC_FL_PUNCH_HOLE : FALLOC_FL_ZERO_RANGE;
+  loop_.allocate(files_.image, way | FALLOC_FL_KEEP_SIZE, request.offset, request.length,
+                 {&BlockQueue::on_done, &request});
+}
+
+void BlockQueue::on_done(void* context, i32 result) {
+  Pending& request = *static_cast<Pending*>(context);
+  BlockQueue& self = *request.owner;
+  if (result == static_cast<i64>(request.left) || (result == 0 && !moves_data(request.operation))) {
+    self.complete(request, BlockStatus::kOk);
+  } else {
+    self.advance(request, result);
+  }
+  if (self.rested_ != nullptr && self.free_.size() == self.pool_.size()) return self.come_to_rest();
+  self.loop_.wake(self);
+}
+
+/// An operation that ended early or not well: goes on where it stopped, tries the other way, or
+/// fails.
+void BlockQueue::advance(Pending& request, i32 result) {
+  if (result == -EINTR || result == -EAGAIN) {
+    if (moves_data(request.operation)) return transfer(request);
+    if (request.operation != BlockOperation::kFlush) return clear_range(request);
+  }
+  if (result == -EOPNOTSUPP && request.operation == BlockOperation::kWriteZeroes &&
+      !request.fallback) {
+    request.fallback = true;
+    return clear_range(request);
+  }
+  if (result <= 0) return fail(request, result);
+  const auto done = static_cast<u64>(result);
+  request.offset += done;
+  request.left -= done;
+  drop_front(request.segments, request.segment_count, done);
+  transfer(request);
+}
+
+void BlockQueue::fail(Pending& request, i32 error) {
+  u64 suppressed = 0;
+  if (disk_.log_limiter.allow(suppressed)) {
+    log(LogLevel::kError, "disk %s: cannot %s %lu bytes at %lu of '%s': %s -- the guest is told so",
+        disk_.id.c_str(), name(request.operation), request.left, request.offset,
+        disk_.image.path().c_str(), error == 0 ? "the file ends there" : strerrorname_np(-error));
+  }
+  complete(request, error == -EOPNOTSUPP ? BlockStatus::kUnsupported : BlockStatus::kIoError);
+}
+
+void BlockQueue::complete(Pending& request, BlockStatus status) {
+  // One byte that was there when the request was read: it cannot fail.
+  static_cast<void>(request.status_byte.store(0, static_cast<u8>(status)));
+  const bool filled = status == BlockStatus::kOk && (request.operation == BlockOperation::kRead ||
+                                                     request.operation == BlockOperation::kGetId);
+  queue_->push(request.head, filled ? static_cast<u32>(request.length) + 1 : 1);
+  free_.push_back(&request);
+}
+
+/// What the driver made available makes no sense; nothing more is taken until a reset.
+void BlockQueue::give_up() {
+  broken_ = true;
+  u64 suppressed = 0;
+  if (disk_.log_limiter.allow(suppressed)) {
+    log(LogLevel::kWarn,
+        "disk %s: the guest broke the rules of its queue -- it has to reset the disk",
+        disk_.id.c_str());
+  }
+  disk_.events->on_broken();
+}
+
+}  // namespace mote::virtio
