@@ -141,6 +141,7 @@ int main(void) {
   mount("proc", "/proc", "proc", 0, NULL);
   mount("sysfs", "/sys", "sysfs", 0, NULL);
   mount("devtmpfs", "/dev", "devtmpfs", 0, NULL);
+  mount("tmp", "/tmp", "tmpfs", 0, NULL);
 
   char uptime[64];
   first_line("/proc/uptime", uptime, sizeof uptime);
