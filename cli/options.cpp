@@ -49,6 +49,20 @@ Result<void> set_poll_us(std::string_view argument, VmConfig& config) {
   return set_number(argument, "microseconds", 0, kMaxPollUs, config.machine.poll_us);
 }
 
+Result<void> set_announce(std::string_view argument, VmConfig& config) {
+  if (argument == "auto") {
+    config.machine.announce = Announce::kAuto;
+  } else if (argument == "cmdline") {
+    config.machine.announce = Announce::kCmdline;
+  } else if (argument == "acpi") {
+    config.machine.announce = Announce::kAcpi;
+  } else {
+    return Error::config("'" + std::string(argument) +
+                         "' is no way to announce devices -- choose auto, cmdline or acpi");
+  }
+  return {};
+}
+
 Result<void> add_block(std::string_view argument, VmConfig& config) {
   config.blocks.push_back(TRY(parse_block_option(argument)));
   return {};
@@ -119,6 +133,8 @@ constexpr Option kRunOptions[] = {
      set_io_threads},
     {"poll-us", Argument::kRequired, "N",
      "longest look for work before sleep (default 30; 0: none)", set_poll_us},
+    {"announce", Argument::kRequired, "HOW", "tell of devices by auto (default), cmdline or acpi",
+     set_announce},
     {"huge-pages", Argument::kNone, "", "back guest RAM with 2 MiB pages of the host",
      set_huge_pages},
     {"no-legacy", Argument::kNone, "", "leave out CMOS/RTC, PIC and PIT", clear_legacy},

@@ -15,6 +15,7 @@
 #include "cli/terminal.hpp"
 #include "core/log.hpp"
 #include "core/loop_alarm.hpp"
+#include "core/text.hpp"
 #include "vmm/kvm/system.hpp"
 #include "vmm/machine/console.hpp"
 #include "vmm/machine/io_thread.hpp"
@@ -26,13 +27,14 @@ namespace {
 /// How long a reader of the serial output may take for what is left at the end.
 constexpr u64 kFlushTimeNs = 1'000'000'000;
 
-/// SIGINT and SIGTERM as something to read. Blocked before any thread starts, so that all inherit
-/// it.
-Result<UniqueFd> end_signals() {
+/// SIGINT, SIGTERM and SIGUSR1 as something to read. Blocked before any thread starts, so that all
+/// inherit it.
+Result<UniqueFd> signals_to_read() {
   sigset_t signals;
   sigemptyset(&signals);
   sigaddset(&signals, SIGINT);
   sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGUSR1);
   ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   ::signal(SIGPIPE, SIG_IGN);  // a write that fails says so itself
   // In the background of a terminal the VM goes on without input instead of being stopped.
@@ -66,19 +68,29 @@ class Session final : private AlarmHandler {
       : loop_(machine.loop()), machine_(machine), signals_(std::move(signals)) {
     flush_alarm_.set_handler(*this);
     machine_.console().set_escape(Completion::to<&Session::on_escape>(this));
-    loop_.read(signals_.get(), std::as_writable_bytes(std::span(&signal_, 1)),
-               Completion::to<&Session::on_signal>(this));
+    read_signal();
   }
 
   void on_guest_end(i32) { finish(exit_code(machine_.end()->kind)); }
-  /// Without the loop there is nobody to stop the guest later.
-  void on_loop_failure(i32) { machine_.stop(); }
+  /// Without its loop there is nobody to stop the guest later, or to serve its disks.
+  void on_loop_failure(i32) {
+    machine_.stop();
+    loop_.stop();
+  }
   /// Set when the loop has stopped.
   std::optional<ExitCode> code() const { return code_; }
 
  private:
+  void read_signal() {
+    loop_.read(signals_.get(), std::as_writable_bytes(std::span(&signal_, 1)),
+               Completion::to<&Session::on_signal>(this));
+  }
   void on_escape(i32) { finish(ExitCode::kUserEscape); }
   void on_signal(i32) {
+    if (signal_.ssi_signo == SIGUSR1) {
+      machine_.disks().look_at_sizes();
+      return read_signal();
+    }
     finish(signal_.ssi_signo == SIGINT ? ExitCode::kInterrupted : ExitCode::kTerminated);
   }
 
@@ -125,23 +137,48 @@ Result<void> report_timeline(const TimelineConfig& config, const Timeline& timel
   return {};
 }
 
+/// The first one asks for CPUID. More than one are of use to disks only.
+Result<std::vector<std::unique_ptr<IoThread>>> start_io_threads(const VmConfig& config,
+                                                                const kvm::System& system) {
+  std::vector<std::unique_ptr<IoThread>> threads;
+  const LoopOptions options = loop_options(config);
+  threads.push_back(TRY(IoThread::start("io", options, &system)));
+  const u32 count = config.blocks.empty() ? 1 : config.machine.io_threads;
+  for (u32 i = 1; i < count; ++i) {
+    threads.push_back(TRY(IoThread::start(format("io%u", i).c_str(), options, nullptr)));
+  }
+  return threads;
+}
+
+/// The Error of the loop that failed.
+Result<void> failure_of(std::span<const std::unique_ptr<IoThread>> threads) {
+  for (const auto& thread : threads.subspan(1)) {
+    thread->stop();
+    TRY(thread->join());
+  }
+  return {};
+}
+
 /// A VM from its parts to its end.
 Result<ExitCode> run_vm(const VmConfig& config, Timeline& timeline) {
-  UniqueFd signals = TRY(end_signals());
+  UniqueFd signals = TRY(signals_to_read());
   // Before anything that takes time, so that what is typed meanwhile is not echoed.
   std::optional<RawTerminal> terminal;
   if (config.serial.mode == SerialMode::kStdio) terminal.emplace();
   const kvm::System system = TRY(kvm::System::open());
-  const auto io = TRY(IoThread::start(system));
-  const auto machine = TRY(Machine::create(config, system, *io, timeline));
+  const auto io = TRY(start_io_threads(config, system));
+  const auto machine = TRY(Machine::create(config, system, io, timeline));
   if (!machine->console().pty_path().empty()) {
     std::fprintf(stderr, "mote: serial port: %s\n", machine->console().pty_path().c_str());
   }
   Session session(*machine, std::move(signals));
-  io->run_loop(Completion::to<&Session::on_loop_failure>(&session));
+  for (const auto& thread : io) {
+    thread->run_loop(Completion::to<&Session::on_loop_failure>(&session));
+  }
   const auto ran = machine->run(Completion::to<&Session::on_guest_end>(&session));
   if (!ran) machine->loop().stop();
-  TRY(io->join());
+  TRY(io.front()->join());
+  if (ran && !session.code()) TRY(failure_of(io));
   if (!ran) return ran.error();
   terminal.reset();
   if (machine->end() && !machine->end()->report.empty()) {

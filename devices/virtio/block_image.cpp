@@ -61,18 +61,26 @@ Result<BlockImage> BlockImage::open(const std::string& path, bool read_only, boo
   TRY(image.lock());
   TRY(image.refuse_formats());
   TRY(image.look_at_blocks());
+  // WHY open once more: a ring lets go of its files some time after the process has ended, and a
+  // lock would last as long.
+  image.lock_ = std::move(image.file_);
+  image.file_ = TRY(image.open_again(flags));
   if (direct) {
-    // The same file once more, so that nobody can put another in its place.
-    const std::string self = format("/proc/self/fd/%d", image.file_.get());
-    UniqueFd straight(::open(self.c_str(), flags | O_DIRECT | O_CLOEXEC));
-    if (!straight) {
-      return Error::from_errno(errno, "cannot open " + disk(path) + " past the page cache",
-                               "its file system has no direct I/O; choose another cache mode");
-    }
     image.buffered_ = std::move(image.file_);
-    image.file_ = std::move(straight);
+    image.file_ = TRY(image.open_again(flags | O_DIRECT));
   }
   return image;
+}
+
+/// The same file, so that nobody can put another in its place.
+Result<UniqueFd> BlockImage::open_again(int flags) const {
+  const std::string self = format("/proc/self/fd/%d", lock_.get());
+  UniqueFd file(::open(self.c_str(), flags | O_CLOEXEC));
+  if (file) return file;
+  return Error::from_errno(errno, "cannot open " + disk(path_) + " once more",
+                           (flags & O_DIRECT) != 0
+                               ? "its file system has no direct I/O; choose another cache mode"
+                               : "is /proc mounted?");
 }
 
 Result<void> BlockImage::judge() {

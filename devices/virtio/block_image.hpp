@@ -46,12 +46,14 @@ class BlockImage {
 
  private:
   BlockImage() = default;
+  Result<UniqueFd> open_again(int flags) const;
   Result<void> judge();
   Result<void> lock();
   Result<void> look_at_blocks();
   Result<void> refuse_formats() const;
 
   std::string path_;
+  UniqueFd lock_;
   UniqueFd file_;
   UniqueFd buffered_;
   bool read_only_ = false;

@@ -130,6 +130,12 @@ std::string set_mode(const toml::node& value, SerialMode& mode) {
   return set_choice(value, kNames, kModes, "\"stdio\", \"file\", \"pty\" or \"none\"", mode);
 }
 
+std::string set_announce(const toml::node& value, Announce& announce) {
+  static constexpr std::array<std::string_view, 3> kNames = {"auto", "cmdline", "acpi"};
+  static constexpr std::array kWays = {Announce::kAuto, Announce::kCmdline, Announce::kAcpi};
+  return set_choice(value, kNames, kWays, "\"auto\", \"cmdline\" or \"acpi\"", announce);
+}
+
 std::string set_cache(const toml::node& value, BlockCache& cache) {
   static constexpr std::array<std::string_view, 3> kNames = {"writeback", "unsafe", "direct"};
   static constexpr std::array kModes = {BlockCache::kWriteback, BlockCache::kUnsafe,
@@ -185,6 +191,8 @@ constexpr KnownKey kKeys[] = {
      [](Value v, To t) { return set_number(v, 1, kMaxIoThreads, t.config.machine.io_threads); }},
     {{"machine", "poll_us"},
      [](Value v, To t) { return set_number(v, 0, kMaxPollUs, t.config.machine.poll_us); }},
+    {{"machine", "announce"},
+     [](Value v, To t) { return set_announce(v, t.config.machine.announce); }},
     {{"block", "id"}, [](Value v, To t) { return set_text(v, t.block->id); }},
     {{"block", "path"}, [](Value v, To t) { return set_path(v, t.directory, t.block->path); }},
     {{"block", "read_only"}, [](Value v, To t) { return set_flag(v, t.block->read_only); }},

@@ -50,6 +50,10 @@ Result<void> validate_machine(const MachineConfig& machine) {
     return Error::config(format("machine.io_threads: %u is out of range -- choose 1 to %u",
                                 machine.io_threads, kMaxIoThreads));
   }
+  if (machine.announce == Announce::kAcpi && !machine.acpi) {
+    return Error::config(
+        "machine.announce: 'acpi' needs the tables that machine.acpi = false leaves out");
+  }
   if (machine.poll_us > kMaxPollUs) {
     return Error::config(format("machine.poll_us: %u is too long -- choose 0 (off) to %u",
                                 machine.poll_us, kMaxPollUs));

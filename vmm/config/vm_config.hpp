@@ -29,6 +29,13 @@ struct KernelConfig {
   bool operator==(const KernelConfig&) const = default;
 };
 
+/// How a guest learns where its virtio devices are.
+enum class Announce {
+  kAuto,     ///< by ACPI when the kernel is a bzImage and has ACPI, else by the command line
+  kCmdline,  ///< by virtio_mmio.device= words
+  kAcpi,     ///< by the SSDT
+};
+
 struct MachineConfig {
   u32 vcpus = 1;
   u64 memory_bytes = 128 * kMiB;  ///< a multiple of 4 KiB (2 MiB with huge pages)
@@ -37,6 +44,7 @@ struct MachineConfig {
   bool acpi = true;               ///< ACPI tables (the MP table is there in any case)
   u32 io_threads = 1;             ///< threads that serve the devices' queues
   u32 poll_us = 30;               ///< how long such a thread looks for work before it sleeps
+  Announce announce = Announce::kAuto;
   bool operator==(const MachineConfig&) const = default;
 };
 

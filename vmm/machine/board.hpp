@@ -33,6 +33,9 @@ class Board {
  public:
   Board(const MachineConfig& config, kvm::Vm& vm, EventLoop& loop, const BoardSinks& sinks);
 
+  /// One more device in memory. Before the first vCPU runs.
+  void add_mmio(Gpa start, u64 size, IoDevice& device) { mmio_.add(start.raw(), size, device); }
+
   const Bus& ports() const { return ports_; }
   const Bus& mmio() const { return mmio_; }
   Interrupts& interrupts() { return interrupts_; }

@@ -5,10 +5,11 @@
 
 namespace mote {
 
-Result<std::unique_ptr<IoThread>> IoThread::start(const kvm::System& system) {
-  std::unique_ptr<IoThread> io(new IoThread(system));
+Result<std::unique_ptr<IoThread>> IoThread::start(const char* name, const LoopOptions& options,
+                                                  const kvm::System* system) {
+  std::unique_ptr<IoThread> io(new IoThread(options, system));
   io->thread_ =
-      TRY(Thread::start("io", [](void* self) { static_cast<IoThread*>(self)->run(); }, io.get()));
+      TRY(Thread::start(name, [](void* self) { static_cast<IoThread*>(self)->run(); }, io.get()));
   return io;
 }
 
@@ -37,8 +38,10 @@ Result<void> IoThread::join() {
 }
 
 Result<IoThread::Prepared> IoThread::prepare() {
-  loop_ = TRY(EventLoop::create());
-  return Prepared{.loop = loop_.get(), .cpuid = TRY(system_.supported_cpuid())};
+  loop_ = TRY(EventLoop::create(options_));
+  Prepared prepared{.loop = loop_.get(), .cpuid = {}};
+  if (system_ != nullptr) prepared.cpuid = TRY(system_->supported_cpuid());
+  return prepared;
 }
 
 void IoThread::run() {

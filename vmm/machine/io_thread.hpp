@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The thread of the event loop. While another thread makes the VM it makes the ring and asks for
+// A thread of an event loop. While another thread makes the VM it makes the ring, and one asks for
 // CPUID.
 #pragma once
 
@@ -22,11 +22,13 @@ class IoThread {
   /// What the thread has made when it is ready. The loop lives as long as the IoThread.
   struct Prepared {
     EventLoop* loop = nullptr;
-    arch::CpuidTable cpuid;  ///< what KVM supports on this host
+    arch::CpuidTable cpuid;  ///< what KVM supports on this host, if the thread was to ask
   };
 
-  /// Starts the thread. `system` must live until `prepared` has returned.
-  static Result<std::unique_ptr<IoThread>> start(const kvm::System& system);
+  /// Starts a thread called `name`. The one that is given `system`, which must live until
+  /// `prepared` has returned, asks it for CPUID; null: it makes its loop only.
+  static Result<std::unique_ptr<IoThread>> start(const char* name, const LoopOptions& options,
+                                                 const kvm::System* system);
   /// Ends the thread, whatever it waits for.
   ~IoThread();
   IoThread(const IoThread&) = delete;
@@ -37,15 +39,19 @@ class IoThread {
   /// Lets the thread serve the loop. Once, after `prepared`. `on_failure` is called on the loop's
   /// thread when the loop cannot go on; `join` has the Error.
   void run_loop(Completion on_failure);
+  /// Lets the loop end. After `run_loop`.
+  void stop() { loop_->stop(); }
   /// Waits until the loop has stopped; an Error is the loop's own failure.
   Result<void> join();
 
  private:
-  explicit IoThread(const kvm::System& system) : system_(system) {}
+  IoThread(const LoopOptions& options, const kvm::System* system)
+      : options_(options), system_(system) {}
   void run();
   Result<Prepared> prepare();
 
-  const kvm::System& system_;
+  const LoopOptions options_;
+  const kvm::System* system_;
   std::unique_ptr<EventLoop> loop_;
   std::optional<Result<Prepared>> prepared_;
   std::optional<Result<void>> loop_result_;

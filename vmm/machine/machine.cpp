@@ -2,6 +2,7 @@
 #include "vmm/machine/machine.hpp"
 
 #include <algorithm>
+#include <array>
 #include <span>
 
 #include "core/text.hpp"
@@ -12,6 +13,7 @@
 #include "vmm/arch/layout.hpp"
 #include "vmm/arch/mptable.hpp"
 #include "vmm/arch/reset_vector.hpp"
+#include "vmm/boot/bzimage_parse.hpp"
 #include "vmm/boot/cmdline.hpp"
 #include "vmm/boot/image_source.hpp"
 #include "vmm/boot/loader.hpp"
@@ -32,6 +34,19 @@ Error below_ram() {
       "RAM ends below the tables that a guest starts with -- give it 1 MiB or more");
 }
 
+/// Whether the guest learns of its devices by ACPI; else its command line says where they are. The
+/// choice is ours only where the configuration leaves it: a bzImage is a Linux, which may have its
+/// drivers as modules that ACPI's names bring in, while a unikernel reads its command line.
+Result<bool> announces_by_acpi(const VmConfig& config, const ImageFile& kernel) {
+  if (config.blocks.empty() || !config.machine.acpi) return false;
+  if (config.machine.announce != Announce::kAuto) return config.machine.announce == Announce::kAcpi;
+  if (config.kernel.cmdline.find("acpi=off") != std::string::npos) return false;
+  std::array<std::byte, kPageSize> buffer;
+  const auto head = std::span(buffer).first(std::min<u64>(buffer.size(), kernel.size()));
+  TRY(kernel.read_at(0, head));
+  return is_bzimage(head);
+}
+
 /// Image, boot information and tables into guest RAM.
 Result<LoadedKernel> load(const GuestMemory& memory, const VmConfig& config) {
   const ImageFile kernel = TRY(ImageFile::open("kernel", config.kernel.path));
@@ -46,14 +61,18 @@ Result<LoadedKernel> load(const GuestMemory& memory, const VmConfig& config) {
   if (!memory.write(layout::kResetVector, std::as_bytes(std::span(arch::kResetVector)))) {
     return below_ram();
   }
+  const bool by_acpi = TRY(announces_by_acpi(config, kernel));
   std::optional<Gpa> rsdp;
   if (config.machine.acpi) {
     rsdp = layout::kAcpi;
     const auto tables = arch::build_acpi(
-        *rsdp, {.vcpu_count = config.machine.vcpus, .legacy = config.machine.legacy});
+        *rsdp, {.vcpu_count = config.machine.vcpus,
+                .legacy = config.machine.legacy,
+                .virtio_devices = by_acpi ? static_cast<u32>(config.blocks.size()) : 0});
     if (!memory.write(*rsdp, tables)) return below_ram();
   }
-  const std::string cmdline = TRY(build_cmdline(config.kernel.cmdline, {}));
+  const std::string cmdline =
+      TRY(build_cmdline(config.kernel.cmdline, disk_words(config, by_acpi)));
   const LoadedKernel loaded =
       TRY(load_kernel(memory, kernel, initrd ? &*initrd : nullptr, cmdline, rsdp));
   const bool long_mode = loaded.protocol == EntryProtocol::kLinux64;
@@ -65,7 +84,8 @@ Result<LoadedKernel> load(const GuestMemory& memory, const VmConfig& config) {
 }  // namespace
 
 Result<std::unique_ptr<Machine>> Machine::create(const VmConfig& config, const kvm::System& system,
-                                                 IoThread& io, Timeline& timeline) {
+                                                 std::span<const std::unique_ptr<IoThread>> io,
+                                                 Timeline& timeline) {
   kvm::Vm vm = TRY(system.create_vm());
   timeline.mark("VM created");
   GuestMemory memory = TRY(GuestMemory::create(ram_ranges(config.machine.memory_bytes),
@@ -74,7 +94,9 @@ Result<std::unique_ptr<Machine>> Machine::create(const VmConfig& config, const k
   timeline.mark("memory set");
   const LoadedKernel kernel = TRY(load(memory, config));
   timeline.mark("image loaded");
-  IoThread::Prepared prepared = TRY(io.prepared());
+  IoThread::Prepared prepared = TRY(io.front()->prepared());
+  std::vector<EventLoop*> loops = {prepared.loop};
+  for (const auto& further : io.subspan(1)) loops.push_back(TRY(further->prepared()).loop);
   std::unique_ptr<Machine> machine(
       new Machine(timeline, std::move(memory), std::move(vm), *prepared.loop));
   machine->kernel_ = kernel;
@@ -85,6 +107,8 @@ Result<std::unique_ptr<Machine>> Machine::create(const VmConfig& config, const k
                                      .boot_clock = *machine,
                                      .pic_output = *machine});
   TRY(machine->create_vcpus(config.machine, std::move(prepared.cpuid)));
+  machine->disks_ = TRY(Disks::create(config, machine->memory_, loops));
+  TRY(machine->disks_.attach(*machine->board_, machine->vm_, machine->memory_));
   machine->console_->start(machine->board_->serial());
   timeline.mark("vCPUs ready");
   return machine;
@@ -121,6 +145,7 @@ void Machine::stop() {
   {
     const std::lock_guard lock(end_lock_);
     stopped_ = true;
+    disks_.abandon();
     for (const auto& vcpu : vcpus_) vcpu->stop();
   }
   for (const auto& vcpu : vcpus_) vcpu->wait();

@@ -5,6 +5,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,7 @@
 #include "vmm/kvm/vm.hpp"
 #include "vmm/machine/board.hpp"
 #include "vmm/machine/console.hpp"
+#include "vmm/machine/disks.hpp"
 #include "vmm/machine/io_thread.hpp"
 #include "vmm/machine/timeline.hpp"
 #include "vmm/machine/vcpu_thread.hpp"
@@ -44,13 +46,16 @@ class Machine final : private PowerSink,
                       private VcpuOwner {
  public:
   /// Makes the VM, loads the image and prepares every vCPU. `system`, `io` and `timeline` outlive
-  /// the machine. The loop is `io`'s, which has been made ready but does not run yet.
+  /// the machine. The loops are those of `io`, which have been made ready but do not run yet; the
+  /// first one also serves console and timers, and has asked for CPUID.
   static Result<std::unique_ptr<Machine>> create(const VmConfig& config, const kvm::System& system,
-                                                 IoThread& io, Timeline& timeline);
+                                                 std::span<const std::unique_ptr<IoThread>> io,
+                                                 Timeline& timeline);
   ~Machine() override { stop(); }
 
   EventLoop& loop() { return loop_; }
   Console& console() { return *console_; }
+  Disks& disks() { return disks_; }
 
   /// Runs the guest: vCPU 0 on the calling thread, until it has ended or `stop`. `on_end` is called
   /// once, on the loop's thread, when the guest has ended itself or cannot go on; `end` tells how.
@@ -82,6 +87,7 @@ class Machine final : private PowerSink,
   kvm::Vm vm_;
   std::unique_ptr<Console> console_;
   std::optional<Board> board_;
+  Disks disks_;
   LoadedKernel kernel_;
   std::mutex
       end_lock_;  // guards the two below, and that nobody signals a vCPU thread once it is joined
