@@ -19,10 +19,13 @@ constexpr u16 kNext = 1;
 constexpr u16 kWrite = 2;
 constexpr u16 kIndirect = 4;
 
+constexpr u64 kMaxChainSize = u64{1} << 32;  // bytes [Virtio 1.2 2.7.5.2]
+
 }  // namespace
 
 bool Chain::add(const GuestMemory& memory, Gpa address, u32 length, bool writable) {
   if (length == 0 || segments_.size() == segments_.capacity()) return false;
+  if (readable_size_ + writable_size_ + length > kMaxChainSize) return false;
   const auto slice = memory.slice(address, length);
   if (!slice) return false;
   if (writable) {

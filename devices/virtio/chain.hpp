@@ -31,8 +31,8 @@ class Chain {
 
   /// Reads the chain that begins at `head` of the table `descriptors` (`queue_size` entries). False
   /// when it breaks the rules: an index or an indirect table out of range, more descriptors than
-  /// the queue has, a loop, a segment that is empty or not in RAM, a readable segment behind a
-  /// writable one, an indirect table in an indirect table or without the feature.
+  /// the queue has, a loop, more than 4 GiB, a segment that is empty or not in RAM, a readable
+  /// segment behind a writable one, an indirect table in an indirect table or without the feature.
   [[nodiscard]] bool read(const GuestMemory& memory, const GuestSlice& descriptors, u16 queue_size,
                           u16 head, bool indirect_allowed);
 

@@ -122,6 +122,22 @@ TEST_F(ChainTest, ReadableBehindWritableIsRefused) {
   EXPECT_FALSE(read());
 }
 
+TEST_F(ChainTest, MoreThanFourGiBInTotalIsRefused) {
+  const GpaRange ranges[] = {{Gpa(0), 4 * kGiB}};  // not touched
+  auto large = GuestMemory::create(ranges);
+  ASSERT_TRUE(large);
+  const auto table = large->slice(Gpa(kTable), 16u * kSize);
+  const auto store = [&](u16 index, const Desc& descriptor) {
+    ASSERT_TRUE(large->store(Gpa(kTable + 16u * index), descriptor));
+  };
+  store(0, {0, 0x80000000, kNext, 1});
+  store(1, {0, 0x80000000, kWrite, 0});
+  EXPECT_TRUE(chain.read(*large, *table, kSize, 0, true));
+  store(1, {0, 0x80000000, kNext | kWrite, 2});
+  store(2, {0, 1, kWrite, 0});
+  EXPECT_FALSE(chain.read(*large, *table, kSize, 0, true));
+}
+
 // Indirect tables --------------------------------------------------------------------------------
 
 TEST_F(ChainTest, AnIndirectTableStandsForTheChain) {
