@@ -9,6 +9,7 @@ namespace kit::block {
 namespace {
 
 constexpr u64 kPatienceUs = 2'000'000;
+constexpr u64 kSliceUs = 10'000;
 
 }  // namespace
 
@@ -56,9 +57,8 @@ bool Disk::start_queue(u16 index, u16 size) {
 
 bool Disk::submit(std::span<const Segment> segments, virtio::Descriptor* table, u16 queue) {
   virtio::Virtqueue& ring = queues_[queue];
-  u16 head = 0;
-  const bool has_room =
-      table == nullptr ? ring.add(segments, head) : ring.add_indirect(segments, table, head);
+  const bool has_room = table == nullptr ? ring.add(segments, last_head_)
+                                         : ring.add_indirect(segments, table, last_head_);
   if (!has_room) return false;
   ring.publish();
   if (ring.needs_kick()) {
@@ -76,15 +76,19 @@ bool Disk::submit(Chain& chain, Layout layout, u16 queue) {
 bool Disk::complete(u16 count, u16 queue) {
   virtio::Used used{};
   u16 done = 0;
-  return wait_until(
-      [&] {
-        while (done < count && queues_[queue].pop(used)) {
-          last_length_ = used.length;
-          done++;
-        }
-        return done == count;
-      },
-      kPatienceUs);
+  const auto take = [&] {
+    while (done < count && queues_[queue].pop(used)) {
+      last_length_ = used.length;
+      done++;
+    }
+    return done == count;
+  };
+  // A device that gave up does not answer any more. To ask it costs an exit, so seldom.
+  for (u64 waited = 0; waited < kPatienceUs; waited += kSliceUs) {
+    if (wait_until(take, kSliceUs)) return true;
+    if (transport_.needs_reset()) return take();
+  }
+  return false;
 }
 
 u8 Disk::run(Chain& chain, Layout layout, u16 queue) {

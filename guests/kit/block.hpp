@@ -174,7 +174,8 @@ class Disk {
   bool submit(std::span<const Segment> segments, virtio::Descriptor* table, u16 queue);
   /// The same for a whole chain, whose status byte is made kNoAnswer.
   bool submit(Chain& chain, Layout layout = Layout::kDirect, u16 queue = 0);
-  /// Waits until this many chains were popped from a queue, at most two seconds.
+  /// Waits until this many chains were popped from a queue, at most two seconds, or until the
+  /// device needs a reset.
   bool complete(u16 count, u16 queue = 0);
   /// submit() and complete() of one chain. Its status byte, or kNoAnswer. The device's count of
   /// bytes written is in last_length().
@@ -194,6 +195,8 @@ class Disk {
   u8 change(Type type, std::span<const Range> ranges);
 
   u32 last_length() const { return last_length_; }
+  /// The head of the chain that submit() made last.
+  u16 last_head() const { return last_head_; }
   u64 kicks() const { return kicks_; }
 
  private:
@@ -204,6 +207,7 @@ class Disk {
   u16 queue_count_ = 0;
   u64 features_ = 0;
   u32 last_length_ = 0;
+  u16 last_head_ = 0;
   u64 kicks_ = 0;
   Chain plain_;
 };
