@@ -364,7 +364,8 @@ MmioTransport::State MmioTransport::save() const {
               .device_features_word = device_features_word_,
               .driver_features_word = driver_features_word_,
               .driver_features = driver_features_,
-              .selected_queue = selected_queue_};
+              .selected_queue = selected_queue_,
+              .queues = {}};
   state.queues.assign(queues_.begin(), queues_.end());
   const std::lock_guard interrupt_guard(interrupt_lock_);
   state.interrupt_status = interrupt_status_;
