@@ -97,6 +97,33 @@ TEST(RunOptions, LeaveTheWordAfterAnOptionalArgumentAlone) {
   EXPECT_EQ(line->operands, std::vector<std::string>{"vm.toml"});
 }
 
+TEST(RunOptions, SetWhatServesDisks) {
+  const MachineConfig machine =
+      apply({"--io-threads", "2", "--poll-us", "0", "--announce", "acpi"}).machine;
+  EXPECT_EQ(machine.io_threads, 2u);
+  EXPECT_EQ(machine.poll_us, 0u);
+  EXPECT_EQ(machine.announce, Announce::kAcpi);
+  EXPECT_EQ(refusal({"--io-threads", "x"}),
+            "--io-threads: 'x' is no number of I/O threads -- choose 1 to 8");
+  EXPECT_EQ(refusal({"--announce", "dsdt"}),
+            "--announce: 'dsdt' is no way to announce devices -- choose auto, cmdline or acpi");
+}
+
+TEST(RunOptions, AddDisksBehindThoseOfTheFile) {
+  VmConfig config;
+  config.blocks = {{.path = "first"}};
+  config = apply({"--block", "second", "--block", "third,root"}, config);
+  ASSERT_EQ(config.blocks.size(), 3u);
+  EXPECT_EQ(config.blocks[1], (BlockConfig{.path = "second"}));
+  EXPECT_EQ(config.blocks[2], (BlockConfig{.path = "third", .root = true}));
+}
+
+TEST(RunOptions, RefuseWhatIsWrongWithADisk) {
+  EXPECT_EQ(refusal({"--block", "a,readonly"}),
+            "--block: unknown key 'readonly'; did you mean 'read_only'? -- id, read_only, root, "
+            "queues, queue_size and cache are known");
+}
+
 TEST(RunOptions, RefuseWhatIsNoNumberOfVcpus) {
   for (const char* word : {"four", "", "4x", "-1", "1.5", "99999999999"}) {
     EXPECT_EQ(refusal({"--vcpus", word}),

@@ -25,7 +25,10 @@ std::set<std::string> documented_keys() {
   std::istringstream page(configuration_page());
   std::string section;
   for (std::string line; std::getline(page, line);) {
-    if (line.starts_with("## [")) section = line.substr(4, line.find(']') - 4);
+    if (line.starts_with("## [")) {
+      const std::size_t start = line.find_first_not_of("# [");
+      section = line.substr(start, line.find(']') - start);
+    }
     if (line.starts_with("| `")) keys.insert(section + "." + line.substr(3, line.find('`', 3) - 3));
   }
   return keys;

@@ -37,6 +37,22 @@ memory = "2GiB"
 huge_pages = true
 legacy = false
 acpi = false
+io_threads = 3
+poll_us = 0
+announce = "cmdline"
+[[block]]
+id = "root"
+path = "/var/disk.img"
+read_only = true
+root = true
+queues = 2
+queue_size = 128
+cache = "direct"
+bandwidth = { size = "10MiB", refill_ms = 200, burst = "1GiB" }
+operations = { size = 1000, refill_ms = 10, burst = 5 }
+[[block]]
+path = "/dev/vdz"
+cache = "unsafe"
 [serial]
 mode = "file"
 path = "/tmp/log"
@@ -46,7 +62,17 @@ json = "/tmp/trace.json"
 )");
   VmConfig expected;
   expected.kernel = {"/boot/vmlinux", "/boot/initrd", "console=ttyS0 quiet"};
-  expected.machine = {4, 2 * kGiB, true, false, false};
+  expected.machine = {4, 2 * kGiB, true, false, false, 3, 0, Announce::kCmdline};
+  expected.blocks = {{.id = "root",
+                      .path = "/var/disk.img",
+                      .read_only = true,
+                      .root = true,
+                      .queues = 2,
+                      .queue_size = 128,
+                      .cache = BlockCache::kDirect,
+                      .bandwidth = RateLimit{10 * kMiB, 200, kGiB},
+                      .operations = RateLimit{1000, 10, 5}},
+                     {.path = "/dev/vdz", .cache = BlockCache::kUnsafe}};
   expected.serial = {SerialMode::kFile, "/tmp/log"};
   expected.timeline = {true, "/tmp/trace.json"};
   EXPECT_EQ(config, expected);
@@ -83,6 +109,61 @@ TEST(TomlReader, LeavesPathsBesideTheFileAndAbsoluteOnesAlone) {
   EXPECT_EQ(read("kernel.initrd = \"\"", "a/vm.toml").kernel.initrd, "");
 }
 
+TEST(TomlReader, ReadsDisksOneAfterTheOther) {
+  const VmConfig config = read("[[block]]\npath = \"a\"\n[[block]]\npath = \"/b\"\n", "vm/x.toml");
+  ASSERT_EQ(config.blocks.size(), 2u);
+  EXPECT_EQ(config.blocks[0], (BlockConfig{.path = "vm/a"}));
+  EXPECT_EQ(config.blocks[1], (BlockConfig{.path = "/b"}));
+  EXPECT_EQ(read("block = [ { path = \"a\" } ]").blocks.size(), 1u);
+}
+
+TEST(TomlReader, KeepsTheDefaultsOfRateLimits) {
+  const VmConfig config = read("[[block]]\nbandwidth = { size = \"1KiB\" }\n");
+  ASSERT_EQ(config.blocks.size(), 1u);
+  EXPECT_EQ(config.blocks[0].bandwidth, (RateLimit{kKiB, 1000, 0}));
+  EXPECT_EQ(config.blocks[0].operations, std::nullopt);
+}
+
+TEST(TomlReader, WantsDisksAsAnArrayOfTables) {
+  for (const char* text : {"[block]\npath = \"a\"\n", "block = \"a\"", "block = [1]", "block = []"}) {
+    EXPECT_NE(refusal(text).find(" -- write [[block]] and a disk's keys below"), std::string::npos)
+        << text << refusal(text);
+  }
+}
+
+TEST(TomlReader, TellsInWhichDiskAKeyIsWrong) {
+  EXPECT_EQ(refusal("[[block]]\npath = \"a\"\n[[block]]\nreadonly = true\n"),
+            "vm.toml:4:1: unknown key 'readonly' in [block]; did you mean 'read_only'?");
+  EXPECT_EQ(refusal("[[block]]\nqueues = 17\n"),
+            "vm.toml:2:10: 'block.queues' must be a whole number from 1 to 16, not 17");
+  EXPECT_EQ(refusal("[[block]]\ncache = \"writeback2\"\n"),
+            "vm.toml:2:9: 'block.cache' must be \"writeback\", \"unsafe\" or \"direct\", not "
+            "'writeback2'; did you mean 'writeback'?");
+  EXPECT_EQ(
+      refusal("machine.announce = \"dsdt\"\n"),
+      "vm.toml:1:20: 'machine.announce' must be \"auto\", \"cmdline\" or \"acpi\", not 'dsdt'");
+}
+
+TEST(TomlReader, RefusesRateLimitsThatMeanNothing) {
+  const auto limit = [](const std::string& value) {
+    return refusal("[[block]]\noperations = " + value + "\n");
+  };
+  EXPECT_EQ(
+      limit("5"),
+      "vm.toml:2:14: 'block.operations' must be a table with size, refill_ms and burst, not an "
+      "integer");
+  EXPECT_EQ(limit("{}"), "vm.toml:2:14: 'block.operations' needs a size above 0");
+  EXPECT_EQ(limit("{ size = 1, brust = 2 }"),
+            "vm.toml:2:14: 'block.operations' has an unknown key 'brust'; did you mean 'burst'?");
+  EXPECT_EQ(limit("{ size = \"1MiB\" }"),
+            "vm.toml:2:14: 'block.operations' has a 'size' that must be a whole number from 0 to "
+            "1099511627776, not a string");
+  EXPECT_EQ(
+      limit("{ size = 1, refill_ms = 0 }"),
+      "vm.toml:2:14: 'block.operations' has a 'refill_ms' that must be a whole number from 1 to "
+      "3600000, not 0");
+}
+
 TEST(TomlReader, RefusesUnknownKeys) {
   EXPECT_EQ(refusal("[machine]\nmemroy = \"1MiB\"\n"),
             "vm.toml:2:1: unknown key 'memroy' in [machine]; did you mean 'memory'?");
@@ -97,7 +178,8 @@ TEST(TomlReader, TellsWhereAMisplacedKeyBelongs) {
             "vm.toml:1:1: unknown key 'vcpus' outside of a table; it belongs in [machine]");
   EXPECT_EQ(
       refusal("path = \"x\"\n"),
-      "vm.toml:1:1: unknown key 'path' outside of a table; it belongs in [kernel] or [serial]");
+      "vm.toml:1:1: unknown key 'path' outside of a table; it belongs in [kernel] or [block] or "
+      "[serial]");
 }
 
 TEST(TomlReader, RefusesUnknownTables) {

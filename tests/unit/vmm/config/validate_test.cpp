@@ -86,5 +86,73 @@ TEST_F(Validate, RefusesAPathWithoutAFile) {
   EXPECT_EQ(verdict(), "serial.path: only serial.mode = \"file\" has a path");
 }
 
+TEST_F(Validate, LimitsThreadsAndPoll) {
+  config_.machine.io_threads = 0;
+  EXPECT_EQ(verdict(), "machine.io_threads: 0 is out of range -- choose 1 to 8");
+  config_.machine.io_threads = 9;
+  EXPECT_EQ(verdict(), "machine.io_threads: 9 is out of range -- choose 1 to 8");
+  config_.machine.io_threads = 8;
+  config_.machine.poll_us = 1001;
+  EXPECT_EQ(verdict(), "machine.poll_us: 1001 is too long -- choose 0 (off) to 1000");
+  config_.machine.poll_us = 1000;
+  EXPECT_EQ(verdict(), "fine");
+}
+
+TEST_F(Validate, WantsTheTablesThatAreToAnnounce) {
+  config_.machine.announce = Announce::kAcpi;
+  EXPECT_EQ(verdict(), "fine");
+  config_.machine.acpi = false;
+  EXPECT_EQ(verdict(),
+            "machine.announce: 'acpi' needs the tables that machine.acpi = false leaves out");
+}
+
+TEST_F(Validate, WantsAPathForEachDisk) {
+  config_.blocks = {{.path = "a"}, {}};
+  EXPECT_EQ(verdict(), "block[1]: no path -- name a raw image or a block device");
+}
+
+TEST_F(Validate, WantsIdsThatFitTheDevice) {
+  for (const char* id : {"", "root", "A-b_9", "12345678901234567890"}) {
+    config_.blocks = {{.id = id, .path = "a"}};
+    EXPECT_EQ(verdict(), "fine") << id;
+  }
+  for (const char* id : {"123456789012345678901", "a b", "a/b", "\xc3\xa4"}) {
+    config_.blocks = {{.id = id, .path = "a"}};
+    EXPECT_EQ(verdict(), "block[0].id: '" + std::string(id) +
+                             "' is no id -- take up to 20 letters, digits, '_' and '-'");
+  }
+}
+
+TEST_F(Validate, RefusesAnIdThatIsTaken) {
+  config_.blocks = {{.id = "x", .path = "a"}, {.path = "b"}, {.path = "c"}};
+  EXPECT_EQ(verdict(), "fine");
+  config_.blocks[2].id = "x";
+  EXPECT_EQ(verdict(), "block[2].id: block[0] has this id as well: 'x'");
+}
+
+TEST_F(Validate, LimitsQueues) {
+  for (const u32 size : {2u, 256u, 1024u}) {
+    config_.blocks = {{.path = "a", .queues = 16, .queue_size = size}};
+    EXPECT_EQ(verdict(), "fine") << size;
+  }
+  for (const u32 size : {0u, 1u, 3u, 2048u}) {
+    config_.blocks = {{.path = "a", .queue_size = size}};
+    EXPECT_EQ(verdict(), "block[0].queue_size: " + std::to_string(size) +
+                             " is no power of two from 2 to 1024");
+  }
+  config_.blocks = {{.path = "a", .queues = 17}};
+  EXPECT_EQ(verdict(), "block[0].queues: 17 are too many -- choose 1 to 16");
+}
+
+TEST_F(Validate, TakesOneRootAndAsManyDisksAsThereArePins) {
+  config_.blocks.assign(17, {.path = "a"});
+  config_.blocks[3].root = true;
+  EXPECT_EQ(verdict(), "fine");
+  config_.blocks[4].root = true;
+  EXPECT_EQ(verdict(), "block: more than one disk has root = true");
+  config_.blocks.assign(18, {.path = "a"});
+  EXPECT_EQ(verdict(), "block: 18 disks are too many -- the machine has interrupts for 17");
+}
+
 }  // namespace
 }  // namespace mote
