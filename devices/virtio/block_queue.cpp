@@ -84,7 +84,7 @@ void BlockQueue::on_start(i32) {
   if (!kick_armed_) read_kick();
   if (pool_.size() != queue_->size()) {
     // Room for the largest request in each place. Untouched, it costs address space only.
-    const std::size_t bytes = queue_->size() * disk_.max_segments * sizeof(iovec);
+    const std::size_t bytes = std::size_t{queue_->size()} * disk_.max_segments * sizeof(iovec);
     auto room =
         Mapping::create(bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
                         -1, 0, "a disk's requests");

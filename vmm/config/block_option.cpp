@@ -19,7 +19,7 @@ Error refused(std::string_view key, std::string_view value, const char* expected
 }
 
 Result<void> set_flag(std::string_view key, std::string_view value, bool& flag) {
-  if (value != "" && value != "true" && value != "false") {
+  if (!value.empty() && value != "true" && value != "false") {
     return refused(key, value, "true or false");
   }
   flag = value != "false";
