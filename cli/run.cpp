@@ -150,13 +150,15 @@ Result<std::vector<std::unique_ptr<IoThread>>> start_io_threads(const VmConfig& 
   return threads;
 }
 
-/// The Error of the loop that failed.
-Result<void> failure_of(std::span<const std::unique_ptr<IoThread>> threads) {
-  for (const auto& thread : threads.subspan(1)) {
+/// Stops the loops and waits for that. The Error is that of the first one that failed.
+Result<void> end_loops(std::span<const std::unique_ptr<IoThread>> threads) {
+  Result<void> result;
+  for (const auto& thread : threads) {
     thread->stop();
-    TRY(thread->join());
+    Result<void> joined = thread->join();
+    if (result && !joined) result = std::move(joined);
   }
-  return {};
+  return result;
 }
 
 /// A VM from its parts to its end.
@@ -177,8 +179,8 @@ Result<ExitCode> run_vm(const VmConfig& config, Timeline& timeline) {
   }
   const auto ran = machine->run(Completion::to<&Session::on_guest_end>(&session));
   if (!ran) machine->loop().stop();
-  TRY(io.front()->join());
-  if (ran && !session.code()) TRY(failure_of(io));
+  // ORDER: after a failure all loops end before the machine goes, whose disks they serve.
+  if (!io.front()->join() || !ran || !session.code()) TRY(end_loops(io));
   if (!ran) return ran.error();
   terminal.reset();
   if (machine->end() && !machine->end()->report.empty()) {

@@ -20,14 +20,14 @@ Result<void> check_bytes(std::string_view text) {
   return {};
 }
 
-/// Where the first unquoted word `--` begins, or the end.
-std::size_t find_separator(std::string_view text) {
+/// Where the first word `wanted` begins, or the end. A blank in double quotes ends no word.
+std::size_t find_word(std::string_view text, std::string_view wanted) {
   bool quoted = false;
   std::size_t word = 0;
   for (std::size_t i = 0; i <= text.size(); ++i) {
     const bool word_ends = i == text.size() || (text[i] == ' ' && !quoted);
     if (word_ends) {
-      if (text.substr(word, i - word) == "--") return word;
+      if (text.substr(word, i - word) == wanted) return word;
       word = i + 1;
     } else if (text[i] == '"') {
       quoted = !quoted;
@@ -38,9 +38,14 @@ std::size_t find_separator(std::string_view text) {
 
 }  // namespace
 
+bool has_word(std::string_view user, std::string_view word) {
+  const std::string_view kernels = user.substr(0, find_word(user, "--"));
+  return find_word(kernels, word) < kernels.size();
+}
+
 Result<std::string> build_cmdline(std::string_view user, std::span<const std::string> added) {
   TRY(check_bytes(user));
-  const std::size_t separator = find_separator(user);
+  const std::size_t separator = find_word(user, "--");
   std::string line(user.substr(0, separator));
   for (const std::string& word : added) {
     TRY(check_bytes(word));

@@ -15,4 +15,7 @@ namespace mote {
 /// end. Refused: control bytes, NUL among them, and more than kMaxCmdline bytes in all.
 Result<std::string> build_cmdline(std::string_view user, std::span<const std::string> added);
 
+/// Whether `word` is among the words of `user` that are the kernel's: those in front of that `--`.
+bool has_word(std::string_view user, std::string_view word);
+
 }  // namespace mote

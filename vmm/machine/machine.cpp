@@ -40,7 +40,7 @@ Error below_ram() {
 Result<bool> announces_by_acpi(const VmConfig& config, const ImageFile& kernel) {
   if (config.blocks.empty() || !config.machine.acpi) return false;
   if (config.machine.announce != Announce::kAuto) return config.machine.announce == Announce::kAcpi;
-  if (config.kernel.cmdline.find("acpi=off") != std::string::npos) return false;
+  if (has_word(config.kernel.cmdline, "acpi=off")) return false;
   std::array<std::byte, kPageSize> buffer;
   const auto head = std::span(buffer).first(std::min<u64>(buffer.size(), kernel.size()));
   TRY(kernel.read_at(0, head));

@@ -106,5 +106,15 @@ TEST(Cmdline, BlamesTheConfiguration) {
   EXPECT_EQ(line.error().fault(), Fault::kConfig);
 }
 
+TEST(HasWord, FindsWholeWordsOfTheKernels) {
+  EXPECT_TRUE(has_word("acpi=off", "acpi=off"));
+  EXPECT_TRUE(has_word("quiet  acpi=off panic=1", "acpi=off"));
+  EXPECT_TRUE(has_word("a acpi=off -- b", "acpi=off"));
+  for (const char* line : {"", "acpi=offline", "noacpi=off", "acpi=of", "a -- acpi=off",
+                           "x=\"a acpi=off b\"", "-- acpi=off"}) {
+    EXPECT_FALSE(has_word(line, "acpi=off")) << line;
+  }
+}
+
 }  // namespace
 }  // namespace mote
