@@ -170,7 +170,7 @@ TEST_P(QueueTest, SizesThatAreNoPowerOfTwoUpToTheMaximumAreRefused) {
 }
 
 TEST_P(QueueTest, MisalignedRingsAreRefused) {
-  for (const u64 step : {1, 2, 4, 8, 16}) {
+  for (const u64 step : {1u, 2u, 4u, 8u, 16u}) {
     QueueLayout layout = driver.layout();
     layout.descriptors = Gpa(0x1000 + step);
     EXPECT_EQ(Queue::map(memory, layout, 0).has_value(), step >= 16) << step;
