@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The TOML library as Mote uses it: the parser alone, without exceptions, streams and locale. It
-// takes seconds to compile; only toml_reader.cpp includes this.
+// takes seconds to compile; only toml_reader.cpp sees it.
 #pragma once
 
 // Some assertions of the library fail on malformed files ("[&") that the code behind them goes on

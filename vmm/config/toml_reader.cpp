@@ -10,15 +10,16 @@
 #include "core/fd.hpp"
 #include "core/text.hpp"
 #include "vmm/config/nearest.hpp"
-#include "vmm/config/size.hpp"
 #include "vmm/config/toml_library.hpp"
+#include "vmm/config/toml_values.hpp"
 
 namespace mote {
 namespace {
 
+using namespace toml_values;
+
 constexpr std::size_t kMaxFileSize = kMiB;
 constexpr std::size_t kMostProblems = 20;  // more are counted, but not listed
-constexpr std::size_t kLongestQuote = 64;
 constexpr std::string_view kBlock = "block";
 
 /// Where a value goes, and what turns a relative path into one that can be opened.
@@ -30,141 +31,6 @@ struct Target {
 
 /// Takes a value over. Returns what is wrong with it ("must be ..."), or nothing.
 using Setter = std::string (*)(const toml::node& value, const Target& target);
-
-/// What a value is, in the words of a message.
-const char* type_name(const toml::node& value) {
-  switch (value.type()) {
-    case toml::node_type::table:
-      return "a table";
-    case toml::node_type::array:
-      return "an array";
-    case toml::node_type::string:
-      return "a string";
-    case toml::node_type::integer:
-      return "an integer";
-    case toml::node_type::floating_point:
-      return "a floating-point number";
-    case toml::node_type::boolean:
-      return "a boolean";
-    case toml::node_type::date:
-    case toml::node_type::time:
-    case toml::node_type::date_time:
-      return "a date or time";
-    case toml::node_type::none:
-      break;
-  }
-  return "nothing";
-}
-
-std::string wrong_type(const char* expected, const toml::node& value) {
-  return format("must be %s, not %s", expected, type_name(value));
-}
-
-std::string quoted(std::string_view text) {
-  return "'" + std::string(text.substr(0, kLongestQuote)) + "'";
-}
-
-std::string set_text(const toml::node& value, std::string& text) {
-  const auto* string = value.as_string();
-  if (string == nullptr) return wrong_type("a string", value);
-  if (string->get().find('\0') != std::string::npos) return "must not contain a NUL character";
-  text = string->get();
-  return {};
-}
-
-std::string set_path(const toml::node& value, std::string_view directory, std::string& path) {
-  std::string problem = set_text(value, path);
-  if (problem.empty() && !path.empty() && path.front() != '/') path.insert(0, directory);
-  return problem;
-}
-
-std::string set_flag(const toml::node& value, bool& flag) {
-  const auto* boolean = value.as_boolean();
-  if (boolean == nullptr) return wrong_type("true or false", value);
-  flag = boolean->get();
-  return {};
-}
-
-/// A whole number from `least` to `most`.
-template <class T>
-std::string set_number(const toml::node& value, i64 least, i64 most, T& number) {
-  const std::string expected = format("a whole number from %lld to %lld",
-                                      static_cast<long long>(least), static_cast<long long>(most));
-  const auto* integer = value.as_integer();
-  if (integer == nullptr) return wrong_type(expected.c_str(), value);
-  if (integer->get() < least || integer->get() > most) {
-    return format("must be %s, not %lld", expected.c_str(), static_cast<long long>(integer->get()));
-  }
-  number = static_cast<T>(integer->get());
-  return {};
-}
-
-std::string set_memory(const toml::node& value, u64& bytes) {
-  const auto* string = value.as_string();
-  if (string == nullptr) return wrong_type("a string with a unit, as in \"128MiB\"", value);
-  const auto size = parse_size(string->get());
-  if (!size) return "is wrong: " + size.error().message();
-  bytes = *size;
-  return {};
-}
-
-/// One of `names`, which stand for `values` in their order.
-template <class T, std::size_t N>
-std::string set_choice(const toml::node& value, const std::array<std::string_view, N>& names,
-                       const std::array<T, N>& values, const char* expected, T& choice) {
-  const auto* string = value.as_string();
-  if (string == nullptr) return wrong_type(expected, value);
-  const auto* const name = std::find(names.begin(), names.end(), string->get());
-  if (name == names.end()) {
-    return format("must be %s, not ", expected) + quoted(string->get()) +
-           did_you_mean(string->get(), names);
-  }
-  choice = values[static_cast<std::size_t>(name - names.begin())];
-  return {};
-}
-
-std::string set_mode(const toml::node& value, SerialMode& mode) {
-  static constexpr std::array<std::string_view, 4> kNames = {"stdio", "file", "pty", "none"};
-  static constexpr std::array kModes = {SerialMode::kStdio, SerialMode::kFile, SerialMode::kPty,
-                                        SerialMode::kNone};
-  return set_choice(value, kNames, kModes, "\"stdio\", \"file\", \"pty\" or \"none\"", mode);
-}
-
-std::string set_announce(const toml::node& value, Announce& announce) {
-  static constexpr std::array<std::string_view, 3> kNames = {"auto", "cmdline", "acpi"};
-  static constexpr std::array kWays = {Announce::kAuto, Announce::kCmdline, Announce::kAcpi};
-  return set_choice(value, kNames, kWays, "\"auto\", \"cmdline\" or \"acpi\"", announce);
-}
-
-std::string set_cache(const toml::node& value, BlockCache& cache) {
-  static constexpr std::array<std::string_view, 3> kNames = {"writeback", "unsafe", "direct"};
-  static constexpr std::array kModes = {BlockCache::kWriteback, BlockCache::kUnsafe,
-                                        BlockCache::kDirect};
-  return set_choice(value, kNames, kModes, "\"writeback\", \"unsafe\" or \"direct\"", cache);
-}
-
-/// `in_bytes`: size and burst are sizes ("10MiB"), else numbers.
-std::string set_rate(const toml::node& value, bool in_bytes, std::optional<RateLimit>& rate) {
-  const auto* table = value.as_table();
-  if (table == nullptr) return wrong_type("a table with size, refill_ms and burst", value);
-  static constexpr std::array<std::string_view, 3> kNames = {"size", "refill_ms", "burst"};
-  RateLimit limit;
-  for (const auto& [key, part] : *table) {
-    std::string problem;
-    if (key.str() == "refill_ms") {
-      problem = set_number(part, 1, 3'600'000, limit.refill_ms);
-    } else if (key.str() == "size" || key.str() == "burst") {
-      u64& amount = key.str() == "size" ? limit.size : limit.burst;
-      problem = in_bytes ? set_memory(part, amount) : set_number(part, 0, i64{1} << 40, amount);
-    } else {
-      return "has an unknown key " + quoted(key.str()) + did_you_mean(key.str(), kNames);
-    }
-    if (!problem.empty()) return "has a " + quoted(key.str()) + " that " + problem;
-  }
-  if (limit.size == 0) return "needs a size above 0";
-  rate = limit;
-  return {};
-}
 
 struct KnownKey : TomlKey {
   Setter set;
