@@ -140,7 +140,7 @@ def run(monitor: Monitor, seconds: float, counts_system_calls: bool = False) -> 
         begin = time.monotonic()
         before = cpu_seconds(started.pid, monitor)
         if counts_system_calls:
-            system_calls = count_system_calls(started.pid, monitor, seconds / 2)
+            system_calls = count_system_calls(started.pid, monitor, seconds / 3)
             if time.monotonic() - begin > 0.9 * seconds:
                 raise started.broken("perf took longer than the measurement")
         started.wait_for(END, seconds + TIMEOUT_SECONDS)

@@ -9,7 +9,7 @@ import pathlib
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from bench.harness import monitored
 from bench.harness.context import Context, Unmeasurable
@@ -18,6 +18,7 @@ from bench.harness.report import Number, median, paired_ratio
 
 ROUNDS = 7  # unless the command line says: some 5 minutes
 SECONDS = 1  # of each measurement
+SECONDS_OF_COUNTING = 3  # perf needs some of them to begin and to end
 FILE_MIB = 256
 MEMORY_MIB = 256
 PAGE = 4096
@@ -124,7 +125,15 @@ CASES = (
     ),
 )  # fmt: skip
 # Depth of the random reads whose system calls are counted, and the limit of Mote's per request.
-SYSTEM_CALLS = ((1, None), (32, "<= 0.05"))
+SYSTEM_CALL_LIMITS = {1: None, 32: "<= 0.05"}
+
+
+QEMU_MISSING = f"not measured: {QEMU} is missing -- apt-get install qemu-system-x86"
+
+
+def available(runners: Iterable[str]) -> tuple[str, ...]:
+    has_qemu = shutil.which(QEMU) is not None
+    return tuple(name for name in runners if has_qemu or RUNNERS[name].kind != "qemu")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -172,28 +181,29 @@ def test_file() -> Iterator[pathlib.Path]:
         yield path
 
 
-def guest_words(case: Case, runner: Runner) -> str:
+def guest_words(case: Case, runner: Runner, seconds: int) -> str:
     return (
         f"mode={case.mode} size={case.size} depth={case.depth} queues={runner.queues} "
-        f"seconds={SECONDS} span={FILE_MIB << 20} {runner.words}"
+        f"seconds={seconds} span={FILE_MIB << 20} {runner.words}"
     ).strip()
 
 
-def mote(context: Context, case: Case, runner: Runner, disk: pathlib.Path) -> Monitor:
+def mote(
+    context: Context, case: Case, runner: Runner, disk: pathlib.Path, seconds: int = SECONDS
+) -> Monitor:
     cache = "direct" if case.is_direct else "writeback"
     command = [context.built("mote"), "run", "--kernel", context.guest("block_bench")]
-    command += ["--memory", f"{MEMORY_MIB}MiB", "--cmdline", guest_words(case, runner)]
+    command += ["--memory", f"{MEMORY_MIB}MiB", "--cmdline", guest_words(case, runner, seconds)]
     command += ["--block", f"{disk},queues={runner.queues},cache={cache}", *runner.options]
     return Monitor(command, lambda is_first, _: is_first)
 
 
-def qemu(context: Context, case: Case, runner: Runner, disk: pathlib.Path) -> Monitor:
-    path = shutil.which(QEMU)
-    if not path:
-        raise Unmeasurable(f"{QEMU} is missing -- apt-get install qemu-system-x86")
+def qemu(
+    context: Context, case: Case, runner: Runner, disk: pathlib.Path, seconds: int = SECONDS
+) -> Monitor:
     direct = "on" if case.is_direct else "off"
-    command = [path, *QEMU_OPTIONS, "-m", str(MEMORY_MIB)]
-    command += ["-kernel", context.guest("block_bench"), "-append", guest_words(case, runner)]
+    command = [QEMU, *QEMU_OPTIONS, "-m", str(MEMORY_MIB)]
+    command += ["-kernel", context.guest("block_bench"), "-append", guest_words(case, runner, seconds)]
     command += ["-drive", f"if=none,id=d,file={disk},format=raw,aio=io_uring,cache.direct={direct}"]
     command += ["-device", f"virtio-blk-device,drive=d,iothread=io0,num-queues={runner.queues}"]
     return Monitor(command, lambda _, name: name.endswith("/KVM"))
@@ -227,7 +237,7 @@ def measure_round(context: Context, disk: pathlib.Path) -> dict[tuple[str, str],
     for case in CASES:
         if case.mode == "randwrite":
             write_pages(disk)  # so that nobody is the one that makes clean pages dirty
-        for name in case.runners:
+        for name in available(case.runners):
             samples[case.name, name] = measure_once(context, case, RUNNERS[name], disk)
         if case.mode == "randwrite":
             flush(disk)
@@ -236,48 +246,53 @@ def measure_round(context: Context, disk: pathlib.Path) -> dict[tuple[str, str],
 
 def numbers_of_case(case: Case, rounds: list[dict[str, Sample]]) -> list[Number]:
     """Numbers of the rounds' samples, which stand under the runners' names."""
-    requests = {name: [r[name].requests for r in rounds] for name in case.runners}
-    numbers = [median(f"{case.name}: {name}", requests[name], "1/s") for name in case.runners]
-    for name in case.runners:
+    runners = available(case.runners)
+    requests = {name: [r[name].requests for r in rounds] for name in runners}
+    numbers = [median(f"{case.name}: {name}", requests[name], "1/s") for name in runners]
+    for name in runners:
         cpu = [round(r[name].cpu_us, 3) for r in rounds]
         limit = case.cpu_limit if name == "mote" else None
         numbers.append(median(f"{case.name}: CPU of {name}", cpu, "us", limit))
-    for name in case.runners:
-        if RUNNERS[name].is_floor:
+    for name in runners:
+        if "wait=irq" not in RUNNERS[name].words:
             continue
         kicks = [round(r[name].kicks, 4) for r in rounds]
+        interrupts = [round(r[name].interrupts, 4) for r in rounds]
         numbers.append(median(f"{case.name}: kicks of {name}", kicks, "per request"))
-        if "irq" in RUNNERS[name].words:
-            interrupts = [round(r[name].interrupts, 4) for r in rounds]
-            numbers.append(median(f"{case.name}: interrupts of {name}", interrupts, "per request"))
+        numbers.append(median(f"{case.name}: interrupts of {name}", interrupts, "per request"))
     requests[BETTER_FLOOR] = [max(r["uring"].requests, r["psync"].requests) for r in rounds]
     for r in case.ratios:
         name = f"{case.name}: {r.over} / {r.under}"
+        if r.over not in requests or r.under not in requests:
+            numbers.append(Number(name, None, "ratio", limit=r.limit, note=QEMU_MISSING))
+            continue
         numbers.append(paired_ratio(name, requests[r.over], requests[r.under], r.limit))
     return numbers
 
 
-def system_call_numbers(context: Context, disk: pathlib.Path) -> list[Number]:
-    """In runs of their own, since counting costs something. vCPU threads are left out."""
-    numbers = []
-    for depth, limit in SYSTEM_CALLS:
-        case = Case("", "randread", 4096, depth, (), ())
-        for name, make in (("mote", mote), ("qemu", qemu)):
-            monitor = make(context, case, RUNNERS[name], disk)
-            run = monitored.run(monitor, SECONDS, counts_system_calls=True)
-            calls = round(run.system_calls / run.results["iops"], 4)
-            label = f"random read 4 KiB, depth {depth}: system calls of {name}"
-            own_limit = limit if name == "mote" else None
-            numbers.append(Number(label, calls, "per request", [calls], own_limit))
-    return numbers
+def system_call_number(context: Context, disk: pathlib.Path, name: str, depth: int) -> Number:
+    """Counted in a run of its own, since that costs something. vCPU threads are left out."""
+    label = f"random read 4 KiB, depth {depth}: system calls of {name}"
+    limit = SYSTEM_CALL_LIMITS[depth] if name == "mote" else None
+    case = Case("", "randread", 4096, depth, (), ())
+    make = mote if name == "mote" else qemu
+    try:
+        monitor = make(context, case, RUNNERS[name], disk, SECONDS_OF_COUNTING)
+        run = monitored.run(monitor, SECONDS_OF_COUNTING, counts_system_calls=True)
+    except Unmeasurable as problem:
+        return Number(label, None, "per request", limit=limit, note=str(problem).splitlines()[0])
+    calls = round(run.system_calls / run.results["iops"], 4)
+    return Number(label, calls, "per request", [calls], limit)
 
 
 def measure(context: Context) -> list[Number]:
     with test_file() as disk:
         rounds = [measure_round(context, disk) for _ in range(context.rounds)]
-        calls = system_call_numbers(context, disk)
+        names = available(("mote", "qemu"))
+        depths = SYSTEM_CALL_LIMITS
+        calls = [system_call_number(context, disk, n, depth) for depth in depths for n in names]
     numbers = []
     for case in CASES:
-        of_case = [{name: r[case.name, name] for name in case.runners} for r in rounds]
+        of_case = [{name: r[case.name, name] for name in available(case.runners)} for r in rounds]
         numbers += numbers_of_case(case, of_case)
     return numbers + calls
