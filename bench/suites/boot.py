@@ -2,13 +2,16 @@
 """From exec to the guest's first byte, to its end, and what an idle guest costs: Mote against the
 floor, QEMU's microvm and a program that starts no VM at all."""
 
+import pathlib
 import shutil
+import tempfile
 
 from bench.harness import footprint, steps, timer
 from bench.harness.context import Context
 from bench.harness.report import Number, median, once, ratio
 
 MEMORY_MIB = 128
+DISK_MIB = 64
 QEMU = "qemu-system-x86_64"
 # The quickest of the ways tried to have the same machine: ACPI, one serial port, nothing else.
 QEMU_MACHINE = "microvm,pic=off,pit=off,rtc=off,isa-serial=on,x-option-roms=off"
@@ -31,11 +34,12 @@ def qemu(path: str, machine: str, kernel: str) -> list[str]:
     return [path, "-M", machine, *QEMU_OPTIONS, "-kernel", kernel]
 
 
-def start_numbers(context: Context, qemu_path: str | None) -> list[Number]:
+def start_numbers(context: Context, qemu_path: str | None, disk: pathlib.Path) -> list[Number]:
     """exec to the first byte of `hello`. What happens afterwards is not looked at."""
     commands = {
         "floor": floor(context, "hello"),
         "mote": mote(context, "hello"),
+        "mote with one disk": [*mote(context, "hello"), "--block", str(disk)],
         "echo": ["/bin/echo", "hello"],
     }
     if qemu_path:
@@ -50,6 +54,12 @@ def start_numbers(context: Context, qemu_path: str | None) -> list[Number]:
     numbers += [median(f"CPU to first byte: {name}", cpu[name], "us") for name in commands]
     numbers += [
         ratio("first byte: mote / floor", wall["mote"], wall["floor"], "<= 1.3"),
+        ratio(
+            "first byte: mote with one disk / floor",
+            wall["mote with one disk"],
+            wall["floor"],
+            "<= 1.4",
+        ),
         ratio("CPU to first byte: mote / floor", cpu["mote"], cpu["floor"], "<= 1.3"),
     ]
     name, limit = "first byte: qemu / mote", ">= 25"
@@ -107,8 +117,11 @@ def binary_numbers(context: Context) -> list[Number]:
 
 def measure(context: Context) -> list[Number]:
     qemu_path = shutil.which(QEMU)
+    with tempfile.NamedTemporaryFile(suffix=".img") as disk:
+        disk.truncate(DISK_MIB << 20)
+        start = start_numbers(context, qemu_path, pathlib.Path(disk.name))
     return [
-        *start_numbers(context, qemu_path),
+        *start,
         *whole_run_numbers(context),
         *memory_numbers(context, qemu_path),
         *binary_numbers(context),
