@@ -125,7 +125,8 @@ TEST(TomlReader, KeepsTheDefaultsOfRateLimits) {
 }
 
 TEST(TomlReader, WantsDisksAsAnArrayOfTables) {
-  for (const char* text : {"[block]\npath = \"a\"\n", "block = \"a\"", "block = [1]", "block = []"}) {
+  for (const char* text :
+       {"[block]\npath = \"a\"\n", "block = \"a\"", "block = [1]", "block = []"}) {
     EXPECT_NE(refusal(text).find(" -- write [[block]] and a disk's keys below"), std::string::npos)
         << text << refusal(text);
   }
