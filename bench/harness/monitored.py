@@ -38,6 +38,16 @@ class Run:
     system_calls: float | None = None
 
 
+def look_in_time() -> None:
+    """Where allowed, runs this process before all others when it wakes, which is seldom. What it
+    starts runs as before."""
+    try:
+        priority = os.sched_param(os.sched_get_priority_min(os.SCHED_FIFO))
+        os.sched_setscheduler(0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, priority)
+    except OSError:
+        pass
+
+
 class Started:
     """A running program, in a session of its own that is preferred to the rest of the machine."""
 
@@ -135,6 +145,7 @@ def count_system_calls(pid: int, monitor: Monitor, seconds: float) -> float:
 def run(monitor: Monitor, seconds: float, counts_system_calls: bool = False) -> Run:
     """Runs a guest that measures for `seconds`."""
     system_calls = None
+    look_in_time()
     with Started(monitor.command) as started:
         started.wait_for(BEGIN)
         begin = time.monotonic()
@@ -146,6 +157,8 @@ def run(monitor: Monitor, seconds: float, counts_system_calls: bool = False) -> 
         started.wait_for(END, seconds + TIMEOUT_SECONDS)
         used = cpu_seconds(started.pid, monitor) - before
         took = time.monotonic() - begin
+        if started.process.poll() is not None:
+            raise started.broken("ended before its threads could be looked at")
         started.wait_for(LAST)
         if b"FAIL" in started.output:
             raise started.broken("the guest found something wrong")

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A disk under load: Mote against what the host itself can do with the same file, and against QEMU's
-microvm with the same guest."""
+"""A disk under load: Mote against what the host itself can do with the same file, and against
+QEMU's microvm with the same guest."""
 
 import contextlib
 import dataclasses
@@ -82,7 +82,8 @@ class Case:
 CASES = (
     Case(
         "random read 4 KiB, depth 1", "randread", 4096, 1,
-        ("uring", "psync", "mote", "mote, poll_us 0", "mote, interrupts", "qemu", "qemu, interrupts"),
+        ("uring", "psync", "mote", "mote, poll_us 0", "mote, interrupts", "qemu",
+         "qemu, interrupts"),
         (
             Ratio("mote", "uring", ">= 0.45"),
             Ratio("mote, poll_us 0", "uring", ">= 0.25"),
@@ -203,7 +204,8 @@ def qemu(
 ) -> Monitor:
     direct = "on" if case.is_direct else "off"
     command = [QEMU, *QEMU_OPTIONS, "-m", str(MEMORY_MIB)]
-    command += ["-kernel", context.guest("block_bench"), "-append", guest_words(case, runner, seconds)]
+    command += ["-kernel", context.guest("block_bench")]
+    command += ["-append", guest_words(case, runner, seconds)]
     command += ["-drive", f"if=none,id=d,file={disk},format=raw,aio=io_uring,cache.direct={direct}"]
     command += ["-device", f"virtio-blk-device,drive=d,iothread=io0,num-queues={runner.queues}"]
     return Monitor(command, lambda _, name: name.endswith("/KVM"))
