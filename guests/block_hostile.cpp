@@ -143,7 +143,9 @@ u32 run_direct(const Case& test) {
 u32 run_indirect(const Case& test) {
   compose(table());
   test.spoil(table());
-  entry(0) = {at(table()), 16 * sizeof(Descriptor), kIndirect, 0};
+  // Longer than the chain, with room for cases that go on behind it.
+  const u32 entries = queue_size() < 16 ? queue_size() : 16;
+  entry(0) = {at(table()), static_cast<u32>(entries * sizeof(Descriptor)), kIndirect, 0};
   return offer_and_watch();
 }
 
