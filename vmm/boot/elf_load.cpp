@@ -35,6 +35,22 @@ Result<std::optional<Gpa>> pvh_entry(const ImageSource& source, std::span<const 
   return std::optional<Gpa>();
 }
 
+}  // namespace
+
+Result<bool> is_linux_elf(const ImageSource& source, std::span<const std::byte> head) {
+  const ElfHeader header = TRY(parse_elf_header(head, source.size()));
+  std::vector<std::byte> buffer;
+  const auto table = TRY(view(source, head, header.table_offset, header.table_size, buffer));
+  const ElfProgram program = TRY(parse_program_headers(table, source.size()));
+  for (const ElfNotes& notes : program.notes) {
+    const auto bytes = TRY(view(source, head, notes.file_offset, notes.size, buffer));
+    if (TRY(has_linux_note(notes, bytes))) return true;
+  }
+  return false;
+}
+
+namespace {
+
 Result<void> check_placement(std::span<const ElfSegment> segments,
                              std::span<const GpaRange> space) {
   for (const ElfSegment& segment : segments) {

@@ -17,4 +17,7 @@ namespace mote {
 Result<PlacedKernel> load_elf(const GuestMemory& memory, const ImageSource& source,
                               std::span<const std::byte> head);
 
+/// Whether an ELF is a Linux kernel: see `has_linux_note`. `head` as above.
+Result<bool> is_linux_elf(const ImageSource& source, std::span<const std::byte> head);
+
 }  // namespace mote

@@ -167,7 +167,17 @@ Result<ElfProgram> parse_program_headers(std::span<const std::byte> table, u64 f
   return program;
 }
 
-Result<std::optional<Gpa>> find_pvh_entry(const ElfNotes& notes, std::span<const std::byte> bytes) {
+namespace {
+
+struct Note {
+  u32 type = 0;
+  std::string_view name;  // without its zero
+  std::span<const std::byte> descriptor;
+};
+
+/// Calls `visit` with each note until it says true, which is the answer then.
+template <class Visit>
+Result<bool> any_note(const ElfNotes& notes, std::span<const std::byte> bytes, Visit visit) {
   Elf64_Nhdr header;
   u64 offset = 0;
   for (u32 note = 0; copy_out(bytes, offset, header); ++note) {
@@ -185,14 +195,34 @@ Result<std::optional<Gpa>> find_pvh_entry(const ElfNotes& notes, std::span<const
                  name_fits ? "n_descsz" : "n_namesz", note, notes.index,
                  name_fits ? header.n_descsz : header.n_namesz, body.size() - sizeof(header)));
     }
-    if (header.n_type == kPhys32Entry && header.n_namesz == sizeof(kXenName) &&
-        std::memcmp(body.data() + sizeof(header), kXenName, sizeof(kXenName)) == 0) {
-      const std::size_t start = header.n_descsz == 0 ? 0 : descriptor_start;
-      return std::optional(TRY(entry_of(notes, body.subspan(start, header.n_descsz))));
+    Note found{.type = header.n_type, .name = {}, .descriptor = {}};
+    if (header.n_namesz > 0) {
+      found.name = {reinterpret_cast<const char*>(body.data() + sizeof(header)),
+                    header.n_namesz - std::size_t{1}};
     }
+    const std::size_t start = header.n_descsz == 0 ? 0 : descriptor_start;
+    found.descriptor = body.subspan(start, header.n_descsz);
+    if (TRY(visit(found))) return true;
     offset += *align_up(descriptor_end, notes.alignment);
   }
-  return std::optional<Gpa>();
+  return false;
+}
+
+}  // namespace
+
+Result<std::optional<Gpa>> find_pvh_entry(const ElfNotes& notes, std::span<const std::byte> bytes) {
+  std::optional<Gpa> entry;
+  TRY(any_note(notes, bytes, [&](const Note& note) -> Result<bool> {
+    if (note.type != kPhys32Entry || note.name != kXenName) return false;
+    entry = TRY(entry_of(notes, note.descriptor));
+    return true;
+  }));
+  return entry;
+}
+
+Result<bool> has_linux_note(const ElfNotes& notes, std::span<const std::byte> bytes) {
+  return any_note(notes, bytes,
+                  [](const Note& note) -> Result<bool> { return note.name == "Linux"; });
 }
 
 }  // namespace mote

@@ -58,4 +58,8 @@ Result<ElfProgram> parse_program_headers(std::span<const std::byte> table, u64 f
 /// Its 32-bit entry point, or nothing when it has none. Notes that reach over the end are refused.
 Result<std::optional<Gpa>> find_pvh_entry(const ElfNotes& notes, std::span<const std::byte> bytes);
 
+/// Whether a PT_NOTE segment has a note of Linux's own, as every kernel's build has since 4.19
+/// [Linux, elfnote-lto.h, build-salt.h]. Notes that reach over the end are refused.
+Result<bool> has_linux_note(const ElfNotes& notes, std::span<const std::byte> bytes);
+
 }  // namespace mote

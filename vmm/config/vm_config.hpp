@@ -31,7 +31,7 @@ struct KernelConfig {
 
 /// How a guest learns where its virtio devices are.
 enum class Announce {
-  kAuto,     ///< by ACPI when the kernel is a bzImage and has ACPI, else by the command line
+  kAuto,     ///< by ACPI when the kernel is a Linux and has ACPI, else by the command line
   kCmdline,  ///< by virtio_mmio.device= words
   kAcpi,     ///< by the SSDT
 };

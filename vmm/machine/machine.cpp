@@ -15,6 +15,8 @@
 #include "vmm/arch/reset_vector.hpp"
 #include "vmm/boot/bzimage_parse.hpp"
 #include "vmm/boot/cmdline.hpp"
+#include "vmm/boot/elf_load.hpp"
+#include "vmm/boot/elf_parse.hpp"
 #include "vmm/boot/image_source.hpp"
 #include "vmm/boot/loader.hpp"
 
@@ -35,8 +37,8 @@ Error below_ram() {
 }
 
 /// Whether the guest learns of its devices by ACPI; else its command line says where they are. The
-/// choice is ours only where the configuration leaves it: a bzImage is a Linux, which may have its
-/// drivers as modules that ACPI's names bring in, while a unikernel reads its command line.
+/// choice is ours only where the configuration leaves it: a Linux that has hardware-reduced ACPI
+/// knows interrupts by ACPI alone, while a unikernel reads its command line.
 Result<bool> announces_by_acpi(const VmConfig& config, const ImageFile& kernel) {
   if (config.blocks.empty() || !config.machine.acpi) return false;
   if (config.machine.announce != Announce::kAuto) return config.machine.announce == Announce::kAcpi;
@@ -44,7 +46,10 @@ Result<bool> announces_by_acpi(const VmConfig& config, const ImageFile& kernel) 
   std::array<std::byte, kPageSize> buffer;
   const auto head = std::span(buffer).first(std::min<u64>(buffer.size(), kernel.size()));
   TRY(kernel.read_at(0, head));
-  return is_bzimage(head);
+  if (is_bzimage(head)) return true;
+  // What is wrong with an image is for the loader to say.
+  const auto is_linux = is_elf(head) ? is_linux_elf(kernel, head) : Result<bool>(false);
+  return is_linux && *is_linux;
 }
 
 /// Image, boot information and tables into guest RAM.

@@ -260,6 +260,20 @@ TEST(ElfProgram, RefusesHugeNotes) {
             "are read -- strip notes that the kernel does not need");
 }
 
+TEST(LinuxNote, TellsALinuxFromOthers) {
+  const auto in = [](const Bytes& notes) {
+    return has_linux_note({.index = 0, .size = notes.size(), .alignment = 4}, notes);
+  };
+  Bytes notes = test::pvh_note(u32{0x1000200});
+  EXPECT_FALSE(*in(notes));
+  EXPECT_FALSE(*in(test::note("Linu", 0x100, bytes_of("salt"))));
+  const Bytes salt = test::note("Linux", 0x100, bytes_of("salt"));
+  notes.insert(notes.end(), salt.begin(), salt.end());
+  EXPECT_TRUE(*in(notes));
+  notes.pop_back();
+  EXPECT_FALSE(in(notes).has_value()) << "it reaches over the end";
+}
+
 TEST(PvhNote, IsFoundWithFourBytes) {
   const auto entry = pvh_in(test::pvh_note(u32{0x1000200}));
   ASSERT_TRUE(entry);
