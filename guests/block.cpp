@@ -195,10 +195,10 @@ void check_full_queues() {
   bool is_submitted = true;
   for (u16 i = 0; i < count; i++) {
     Slot& slot = slots[i];
-    slot.header = {Type::kRead, 0, kLastSector + i * 8U};
+    slot.header = {Type::kRead, 0, kLastSector + u64{i} * 8};
     slot.status = block::kNoAnswer;
     const virtio::Segment pieces[] = {virtio::readable(&slot.header),
-                                      virtio::writable(data + i * 4096, 4096),
+                                      virtio::writable(data + u64{i} * 4096, 4096),
                                       virtio::writable(&slot.status)};
     const auto queue = static_cast<u16>(i % queues);
     is_submitted &= disk.submit(pieces, slot.table, queue);
@@ -208,8 +208,9 @@ void check_full_queues() {
   for (u16 q = 0; q < queues; q++) is_complete &= disk.complete(in_queue[q], q);
   u32 failed = 0;
   for (u16 i = 0; i < count; i++) failed += slots[i].status != block::kOk;
-  const u64 same = find_difference(data, count * 4096U, kMiB, kLastSeed);
-  expect("block.full_queues", is_submitted && is_complete && failed == 0 && same == count * 4096U,
+  const u64 size = u64{count} * 4096;
+  const u64 same = find_difference(data, size, kMiB, kLastSeed);
+  expect("block.full_queues", is_submitted && is_complete && failed == 0 && same == size,
          is_submitted ? "" : "no room, ", is_complete ? "" : "some never end, ", failed,
          " fail, same up to ", same);
 }

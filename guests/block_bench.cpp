@@ -139,7 +139,7 @@ void prepare(u16 queue) {
     own.statuses[i] = block::kNoAnswer;
     __builtin_memset(data, i, settings.size);
     // The head is the slot's number; direct chains go on behind all heads.
-    virtio::Descriptor* table = own.tables + kPiecesOfRequest * i;
+    virtio::Descriptor* table = own.tables + u64{kPiecesOfRequest} * i;
     auto at = static_cast<u16>(settings.depth + 2 * i);
     virtio::Descriptor* rest = &ring.descriptor(at);
     virtio::Descriptor* head = &ring.descriptor(i);
@@ -167,7 +167,7 @@ bool allocate() {
     own.statuses = static_cast<u8*>(take_memory(settings.depth, kPage));
     own.data = static_cast<u8*>(take_memory(settings.depth * buffer, kPage));
     own.tables = static_cast<virtio::Descriptor*>(
-        take_memory(settings.depth * kPiecesOfRequest * sizeof(virtio::Descriptor),
+        take_memory(u64{settings.depth} * kPiecesOfRequest * sizeof(virtio::Descriptor),
                     sizeof(virtio::Descriptor)));
     if (own.data == nullptr || own.tables == nullptr) return false;
   }

@@ -157,12 +157,12 @@ void check_refusals() {
   expect_equal("commands.write_across_the_end", disk.write(capacity - 7, data, 4096),
                block::kIoError);
   expect_equal("commands.write_wrapped", disk.write(kLastSector - 7, data, 8192), block::kIoError);
-  for (const u32 type : {2U, 99U, 0x80000000U, 0xFFFFFFFFU}) {
-    expect_equal("commands.unknown_type", disk.transfer(static_cast<Type>(type), 0, nullptr, 0),
+  for (const u32 number : {2U, 99U, 0x80000000U, 0xFFFFFFFFU}) {
+    const auto type = static_cast<Type>(number);
+    expect_equal("commands.unknown_type", disk.transfer(type, 0, nullptr, 0), block::kUnsupported);
+    expect_equal("commands.unknown_type_with_data", disk.transfer(type, 0, data, 512),
                  block::kUnsupported);
   }
-  expect_equal("commands.unknown_type_with_data",
-               disk.transfer(static_cast<Type>(77), 0, data, 512), block::kUnsupported);
   expect_equal("commands.lifetime_not_offered", disk.transfer(Type::kGetLifetime, 0, nullptr, 0),
                block::kUnsupported);
   // A part of a sector [Virtio 1.2 5.2.6.1].

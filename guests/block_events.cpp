@@ -175,7 +175,7 @@ void check_kicks(std::string_view name) {
 
 // One reset of queue 0 with all slots in flight; false, with a line, when something is wrong.
 bool reset_busy_queue(bool waits) {
-  for (u16 i = 0; i < kSlots; i++) submit(i, i * 128U, kSlotSize, 0);
+  for (u16 i = 0; i < kSlots; i++) submit(i, u64{i} * 128, kSlotSize, 0);
   if (!disk.transport().reset_queue(0)) {
     print("the queue's reset does not end\n");
     return false;
@@ -207,7 +207,7 @@ void check_device_reset(std::string_view name) {
   u64 same = u64{kSlots} * kSlotSize;
   for (u32 round = 0; round < 20 && holds; round++) {
     for (u16 i = 0; i < kSlots; i++) {
-      submit(i, i * 128U, kSlotSize, static_cast<u16>(i % queues));
+      submit(i, u64{i} * 128, kSlotSize, static_cast<u16>(i % queues));
     }
     holds &= disk.transport().reset();
     __builtin_memset(data, kPoison, u64{kSlots} * kSlotSize);

@@ -210,10 +210,11 @@ void check_reset_in_flight() {
     holds &= disk.start({.queues = queues});
     for (u16 i = 0; i < kSlots * queues; i++) {
       Slot& slot = slots[i % kSlots];
-      slot.header = {Type::kRead, 0, i * 8U};
-      const virtio::Segment pieces[] = {virtio::readable(&slot.header),
-                                        virtio::writable(victim.data() + i % kSlots * 4096U, 4096),
-                                        virtio::writable(&slot.status)};
+      slot.header = {Type::kRead, 0, u64{i} * 8};
+      const virtio::Segment pieces[] = {
+          virtio::readable(&slot.header),
+          virtio::writable(victim.data() + u64{i} % kSlots * 4096, 4096),
+          virtio::writable(&slot.status)};
       disk.submit(pieces, slot.table, static_cast<u16>(i % queues));
     }
     holds &= device().reset();

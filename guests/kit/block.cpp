@@ -8,7 +8,7 @@
 namespace kit::block {
 namespace {
 
-constexpr u64 kPatienceUs = 2'000'000;
+constexpr u64 kPatienceUs = 10'000'000;  // a flush of a busy host's disk takes seconds
 constexpr u64 kSliceUs = 10'000;
 
 }  // namespace
