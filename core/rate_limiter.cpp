@@ -10,7 +10,8 @@ u64 TokenBucket::wait_ns(u64 tokens, u64 now_ns) {
   if (last_ns_ != 0 && now_ns > last_ns_) {
     level_ = std::min(size_, level_ + static_cast<double>(now_ns - last_ns_) * per_ns_);
   }
-  last_ns_ = now_ns;
+  // Callers on several threads look at the clock before they wait for the lock.
+  last_ns_ = std::max(last_ns_, now_ns);
   const double wanted = std::min(static_cast<double>(tokens), size_);
   if (burst_ + level_ >= wanted) return 0;
   return static_cast<u64>(std::ceil((wanted - burst_ - level_) / per_ns_)) + 1;

@@ -127,6 +127,8 @@ void Block::write_config(u64 offset, std::span<const std::byte> data) {
 void Block::set_driver_features(u64 features) {
   const std::lock_guard guard(lock_);
   driver_features_ = features;
+  // Who can switch the cache but not flush it begins without one [Virtio 1.2 5.2.5.2].
+  if ((features & (kFlush | kConfigWce)) == kConfigWce) write_back_ = false;
   update_write_through();
 }
 

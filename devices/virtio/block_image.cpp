@@ -62,7 +62,7 @@ Result<BlockImage> BlockImage::open(const std::string& path, bool read_only, boo
   TRY(image.refuse_formats());
   TRY(image.look_at_blocks());
   // WHY open once more: a ring lets go of its files some time after the process has ended, and a
-  // lock would last as long.
+  // lock would last as long; and a ring on older kernels does not wait for a non-blocking file.
   image.lock_ = std::move(image.file_);
   image.file_ = TRY(image.open_again(flags));
   if (direct) {

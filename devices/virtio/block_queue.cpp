@@ -211,7 +211,10 @@ void BlockQueue::begin(Pending& request) {
     case BlockOperation::kRead:
       return transfer(request);
     case BlockOperation::kWrite:
-      if (!disk_.image.direct() && request.length <= kWriteNow) return write_now(request);
+      // One that waits for the disk would keep all else on this loop waiting.
+      if (!disk_.image.direct() && !disk_.write_through && request.length <= kWriteNow) {
+        return write_now(request);
+      }
       return transfer(request);
     case BlockOperation::kFlush:
       if (disk_.unsafe) return complete(request, BlockStatus::kOk);

@@ -82,7 +82,7 @@ struct Machine {
 
 struct BlockMmioThreadsTest : testing::Test {
   Image image;
-  GuestMemory memory = test::make_memory(8 * kMiB);
+  GuestMemory memory = test::make_ram(8 * kMiB);
 
   /// Offers one request of a page; `slot` names its buffers.
   void request(test::TestDriver& driver, u32 slot, u32 type, u64 sector) {

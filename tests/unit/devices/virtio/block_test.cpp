@@ -56,7 +56,7 @@ struct BlockTest : testing::Test {
   static constexpr u64 kHeader = 0x10000, kStatus = 0x10100, kData = 0x20000;
 
   TemporaryImage file{kDiskSize};
-  GuestMemory memory = test::make_memory(4 * kMiB);
+  GuestMemory memory = test::make_ram(4 * kMiB);
   test::LoopThread thread{{.operations = 256, .files = 4, .poll_ns = 20'000}};
   Events events;
   BlockOptions options{.id = "the disk", .path = file.path(), .queue_size = 128};

@@ -20,7 +20,7 @@ constexpr u16 kSize = 8;
 constexpr u64 kTable = 0x1000, kIndirectTable = 0x4000, kData = 0x8000;
 
 struct ChainTest : testing::Test {
-  GuestMemory memory = test::make_memory();
+  GuestMemory memory = test::make_ram();
   Chain chain{kSize};
   bool indirect = true;
 

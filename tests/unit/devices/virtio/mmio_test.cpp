@@ -24,7 +24,7 @@ constexpr u64 kTransport =
     feature::kVersion1 | feature::kEventIdx | feature::kIndirectDesc | feature::kRingReset;
 
 struct MmioTest : testing::Test {
-  GuestMemory memory = test::make_memory();
+  GuestMemory memory = test::make_ram();
   FakeDevice device;
   FakeLine line;
   MmioTransport mmio{memory, device, line};

@@ -18,7 +18,7 @@ constexpr u64 kData = 0x8000;
 
 /// With EVENT_IDX and, as the parameter says, without.
 struct QueueTest : testing::TestWithParam<bool> {
-  GuestMemory memory = test::make_memory();
+  GuestMemory memory = test::make_ram();
   TestDriver driver{memory, kSize, 0x1000, GetParam()};
   Chain chain{kSize};
   u64 features = feature::kIndirectDesc | (GetParam() ? feature::kEventIdx : 0);
@@ -138,7 +138,7 @@ TEST_P(QueueTest, KicksOnlyWhenTheDeviceWantsThem) {
 }
 
 TEST(QueueEventTest, UsedEventCountsElementsNotPublications) {
-  const GuestMemory memory = test::make_memory();
+  const GuestMemory memory = test::make_ram();
   TestDriver driver(memory, 8);
   Queue queue = *Queue::map(memory, driver.layout(), feature::kEventIdx);
   Chain chain(8);

@@ -22,7 +22,7 @@ struct Desc {
 inline constexpr u16 kNext = 1, kWrite = 2, kIndirect = 4;
 
 /// `size` bytes of RAM from address 0.
-inline GuestMemory make_memory(u64 size = kMiB) {
+inline GuestMemory make_ram(u64 size = kMiB) {
   const GpaRange ranges[] = {{Gpa(0), size}};
   auto memory = GuestMemory::create(ranges);
   CHECK(memory.has_value(), "a little memory can be mapped");

@@ -37,7 +37,7 @@ class Bell {
 /// them: one that is lost stops the test.
 void run_requests(bool event_idx, u32 requests) {
   constexpr u16 kSize = 8;
-  const GuestMemory memory = test::make_memory();
+  const GuestMemory memory = test::make_ram();
   test::TestDriver driver(memory, kSize, 0x1000, event_idx);
   Queue queue = *Queue::map(memory, driver.layout(), event_idx ? feature::kEventIdx : 0);
   Bell kick, interrupt;
@@ -84,7 +84,7 @@ TEST(VirtioThreadsTest, NoNotificationIsLostWithFlags) {
 }
 
 struct VirtioResetThreadsTest : testing::Test {
-  GuestMemory memory = test::make_memory();
+  GuestMemory memory = test::make_ram();
   test::FakeDevice device;
   FakeLine line;
   MmioTransport mmio{memory, device, line};
