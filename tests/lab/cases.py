@@ -1,16 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The lab's cases: Linux on Mote. To add one, add it here; fields: outer.Case."""
 
+from disk_cases import DISK_CASES
+from mote_command import COMPLAINTS, mote
 from outer import Case
-
-CONSOLE = "console=ttyS0"
-# What a healthy Linux never prints.
-COMPLAINTS = [r"BUG:", r"WARNING:", r"Firmware Bug", r"[Uu]nable to ", r"ACPI (BIOS )?Error", r"Kernel panic", r"Call Trace"]
-
-
-def mote(kernel, cmdline, *options, initrd="/lab/init.cpio", memory="128MiB", vcpus=1):
-    return ["/lab/mote", "run", "--kernel", kernel, "--initrd", initrd, "--memory", memory, "--vcpus", str(vcpus), *options,
-            "--cmdline", f"{CONSOLE} {cmdline}"]
 
 
 def reaches_init():
@@ -57,4 +50,5 @@ CASES = [
     Case("debian.initramfs", mote("/lab/debian/vmlinuz", "break=top", initrd="/lab/debian/initrd.img", memory="512MiB"), timeout=180,
          steps=[("wait", "(initramfs)"), ("pause", "500"), ("send", r"echo up $(uname -r); poweroff -f\n")],
          contains=[r"up 6\.\S+-cloud-amd64"], lacks=COMPLAINTS),
+    *DISK_CASES,
 ]

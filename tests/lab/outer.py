@@ -1,26 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The outer Linux: artefacts, its initramfs, QEMU around it, and the report that comes back (see drive.c)."""
+"""The outer Linux: its initramfs, QEMU around it, and the report that comes back (see drive.c)."""
 
 import dataclasses
 import os
 import pathlib
 import queue
-import re
 import shutil
-import struct
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-HERE = ROOT / "tests/lab"
-LINUX = ROOT / "guests/linux"
-sys.path.insert(0, str(LINUX))
-from cpio import Archive  # noqa: E402
+import disk
+from artefacts import HERE, LINUX, QEMU, Artefacts, Missing, tool
+from cpio import Archive
 
-QEMU = "qemu-system-x86_64"
 # TCG's SVM does not intercept XSETBV, so a nested guest's XCR0 passes kvm-amd by and its CPUID leaf 0Dh lies: no XSAVE.
 CPU = "max,xsave=off"
 # With more, guests end in triple faults and hangs: see README.md, "What it cannot show".
@@ -28,12 +23,11 @@ PROCESSORS = "1"
 # init_on_free: what is left of a guest's code in freed memory would slow the next guest down by a second, since TCG checks every
 # write to a page that it has translated code from.
 KERNEL_ARGUMENTS = "console=ttyS0 quiet mitigations=off panic=-1 nowatchdog init_on_free=1"
-MODULES = ("irqbypass", "kvm", "kvm-amd")
+# In the order in which they are loaded. For KVM, for the outer disk, and for what some cases load themselves.
+MODULES = ("irqbypass", "kvm", "kvm-amd",
+           "virtio_ring", "virtio", "virtio_pci_legacy_dev", "virtio_pci_modern_dev", "virtio_pci", "virtio_blk",
+           "loop", "scsi_common", "scsi_mod", "scsi_debug", "sd_mod")
 GRACE_SECONDS = 60  # for the outer Linux itself: its start, and what it may be late in reporting
-
-
-class Missing(Exception):
-    """The lab cannot run here; the message says why and what to do."""
 
 
 @dataclasses.dataclass
@@ -48,6 +42,11 @@ class Case:
     contains: list = dataclasses.field(default_factory=list)  # regular expressions that the output must match
     lacks: list = dataclasses.field(default_factory=list)     # ... must not match
     outer_memory: int = 2048                     # MiB that the outer Linux needs
+    files: list = dataclasses.field(default_factory=list)     # what the program opens under /lab/ besides what `args` names
+
+    def needs_disk(self):
+        """Whether it wants the outer Linux's disk (disk.py)."""
+        return any("/disk/" in word or word.startswith("/lab/scripts/") for word in self.args)
 
 
 @dataclasses.dataclass
@@ -58,67 +57,6 @@ class Result:
     number: int = 0
     seconds: float = 0.0
     steps: list = dataclasses.field(default_factory=list)
-
-
-def tool(path, *args):
-    """The last line that a script of the project prints: a path."""
-    done = subprocess.run([path, *args], stdout=subprocess.PIPE, text=True)
-    if done.returncode != 0:
-        raise Missing(f"{pathlib.Path(path).relative_to(ROOT)} failed (exit code {done.returncode})")
-    return pathlib.Path(done.stdout.strip().splitlines()[-1])
-
-
-def without_pvh(elf):
-    """The ELF file's bytes with its note segment hidden, so that a loader takes the 64-bit Linux boot protocol."""
-    image = bytearray(elf)
-    offset, = struct.unpack_from("<Q", image, 32)
-    size, count = struct.unpack_from("<HH", image, 54)
-    for header in range(offset, offset + size * count, size):
-        if struct.unpack_from("<I", image, header)[0] == 4:  # PT_NOTE
-            struct.pack_into("<I", image, header, 0)         # PT_NULL
-    return bytes(image)
-
-
-class Artefacts:
-    """What can be put under /lab in the outer Linux, made when first asked for."""
-
-    def __init__(self, mote):
-        self._mote = mote
-
-    def add(self, archive, path):
-        """Puts the file that a case names `path` into the archive."""
-        if path == "/lab/mote":
-            archive.copy(path, self._mote)
-        elif path in ("/lab/vmlinux", "/lab/bzImage"):
-            archive.copy(path, tool(LINUX / "build") / pathlib.Path(path).name)
-        elif path == "/lab/vmlinux-64":
-            archive.file(path, without_pvh((tool(LINUX / "build") / "vmlinux").read_bytes()))
-        elif path == "/lab/init.cpio":
-            archive.copy(path, tool(LINUX / "initramfs"))
-        elif path == "/lab/debian/vmlinuz":
-            archive.copy(path, tool(LINUX / "debian-kernel"))
-        elif path == "/lab/debian/initrd.img":
-            archive.copy(path, tool(LINUX / "debian-initramfs") / "initrd.img")
-        elif path == f"/lab/{QEMU}":
-            add_qemu(archive)
-        else:
-            raise ValueError(f"no such file in the lab: {path}")
-
-
-def add_qemu(archive):
-    """QEMU with its shared libraries and its microvm firmware, as the host has them."""
-    program = shutil.which(QEMU)
-    archive.copy(f"/lab/{QEMU}", program)
-    for line in subprocess.run(["ldd", program], check=True, capture_output=True, text=True).stdout.splitlines():
-        found = re.search(r"(/\S+) \(0x", line)
-        if found:
-            library = found.group(1)
-            archive.copy(library if "ld-linux" in library else f"/lib/{os.path.basename(library)}", library)
-    for name in ("qboot.rom", "bios-microvm.bin", "pvh.bin", "linuxboot_dma.bin"):
-        for folder in ("/usr/share/qemu", "/usr/share/seabios"):
-            if os.path.exists(f"{folder}/{name}"):
-                archive.copy(f"/qemu/{name}", f"{folder}/{name}")
-                break
 
 
 def script(cases):
@@ -148,7 +86,7 @@ def pack(cases, artefacts, quiet, folder):
     archive.copy("lab/drive", driver)
     archive.file("lab/script", script(cases).encode())
     archive.file("lab/start", f"/lab/drive {'-q ' if quiet else ''}/lab/script\n".encode())
-    for path in sorted({word for case in cases for word in case.args if word.startswith("/lab/")}):
+    for path in sorted({word for case in cases for word in (*case.args, *case.files) if word.startswith("/lab/")}):
         artefacts.add(archive, path)
     initramfs = folder / "outer.cpio"
     initramfs.write_bytes(archive.finish())
@@ -228,6 +166,8 @@ def run(cases, mote, *, quiet=False, keep=False, on_data=lambda data: None, on_e
                    "-display", "none", "-no-reboot", "-kernel", kernel, "-initrd", initramfs,
                    "-append", KERNEL_ARGUMENTS,
                    "-serial", f"file:{folder}/console", "-serial", "stdio"]
+        if any(case.needs_disk() for case in cases):
+            command += disk.qemu_options(disk.make(folder))
         timeouts = {case.name: case.timeout for case in cases}
         deadline = time.monotonic() + GRACE_SECONDS
         qemu = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=open(folder / "qemu", "wb"))

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is put into the outer Linux: Mote, kernels, images, scripts, made when first asked for."""
+
+import os
+import pathlib
+import re
+import shutil
+import struct
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+HERE = ROOT / "tests/lab"
+LINUX = ROOT / "guests/linux"
+sys.path.insert(0, str(LINUX))
+from artefact import cached, compile_static  # noqa: E402
+
+QEMU = "qemu-system-x86_64"
+
+
+class Missing(Exception):
+    """The lab cannot run here; the message says why and what to do."""
+
+
+def tool(path, *args):
+    """The last line that a script of the project prints: a path."""
+    done = subprocess.run([path, *args], stdout=subprocess.PIPE, text=True)
+    if done.returncode != 0:
+        raise Missing(f"{pathlib.Path(path).relative_to(ROOT)} failed (exit code {done.returncode})")
+    return pathlib.Path(done.stdout.strip().splitlines()[-1])
+
+
+def without_pvh(elf):
+    """The ELF file's bytes with its note segment hidden, so that a loader takes the 64-bit Linux boot protocol."""
+    image = bytearray(elf)
+    offset, = struct.unpack_from("<Q", image, 32)
+    size, count = struct.unpack_from("<HH", image, 54)
+    for header in range(offset, offset + size * count, size):
+        if struct.unpack_from("<I", image, header)[0] == 4:  # PT_NOTE
+            struct.pack_into("<I", image, header, 0)         # PT_NULL
+    return bytes(image)
+
+
+class Artefacts:
+    """What can be put under /lab in the outer Linux, made when first asked for."""
+
+    def __init__(self, mote):
+        self._mote = mote
+
+    def add(self, archive, path):
+        """Puts the file that a case names `path` into the archive."""
+        if path == "/lab/mote":
+            archive.copy(path, self._mote)
+        elif path in ("/lab/vmlinux", "/lab/bzImage"):
+            archive.copy(path, tool(LINUX / "build") / pathlib.Path(path).name)
+        elif path == "/lab/vmlinux-64":
+            archive.file(path, without_pvh((tool(LINUX / "build") / "vmlinux").read_bytes()))
+        elif path == "/lab/init.cpio":
+            archive.copy(path, tool(LINUX / "initramfs"))
+        elif path == "/lab/records.cpio":
+            archive.copy(path, tool(LINUX / "initramfs", "--records"))
+        elif path == "/lab/records":
+            archive.copy(path, cached("records", ["records.c"], lambda target, folder: compile_static("records.c", target)))
+        elif path.startswith("/lab/scripts/"):
+            archive.copy(path, HERE / path.removeprefix("/lab/"))
+            archive.copy("/lab/scripts/common", HERE / "scripts/common")
+        elif path == "/lab/debian/vmlinuz":
+            archive.copy(path, tool(LINUX / "debian-kernel"))
+        elif path == "/lab/debian/initrd.img":
+            archive.copy(path, tool(LINUX / "debian-initramfs") / "initrd.img")
+        elif path == f"/lab/{QEMU}":
+            add_qemu(archive)
+        else:
+            raise ValueError(f"no such file in the lab: {path}")
+
+
+def add_qemu(archive):
+    """QEMU with its shared libraries and its microvm firmware, as the host has them."""
+    program = shutil.which(QEMU)
+    archive.copy(f"/lab/{QEMU}", program)
+    for line in subprocess.run(["ldd", program], check=True, capture_output=True, text=True).stdout.splitlines():
+        found = re.search(r"(/\S+) \(0x", line)
+        if found:
+            library = found.group(1)
+            archive.copy(library if "ld-linux" in library else f"/lib/{os.path.basename(library)}", library)
+    for name in ("qboot.rom", "bios-microvm.bin", "pvh.bin", "linuxboot_dma.bin"):
+        for folder in ("/usr/share/qemu", "/usr/share/seabios"):
+            if os.path.exists(f"{folder}/{name}"):
+                archive.copy(f"/qemu/{name}", f"{folder}/{name}")
+                break
