@@ -51,10 +51,10 @@ Result<BlockImage> BlockImage::open(const std::string& path, bool read_only, boo
   BlockImage image;
   image.path_ = path;
   image.read_only_ = read_only;
+  const int flags = (read_only ? O_RDONLY : O_RDWR) | O_NOCTTY;
   // WHY non-blocking: a FIFO in a disk's place would wait for a writer before it can be refused.
-  const int flags = (read_only ? O_RDONLY : O_RDWR) | O_NONBLOCK | O_NOCTTY;
   UniqueFd file = TRY(
-      open_file(path, flags,
+      open_file(path, flags | O_NONBLOCK,
                 "it is the image of a disk; name one that this user may open, or set read_only"));
   image.file_ = std::move(file);
   TRY(image.judge());
