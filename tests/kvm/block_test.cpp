@@ -129,7 +129,7 @@ TEST_P(BlockGuest, DataInAllShapesIsKept) {
 }
 
 TEST_P(BlockGuest, CommandsAndRefusals) {
-  expect_passes(run("block_commands"), 36);
+  expect_passes(run("block_commands"), 39);
   std::string wanted = pattern(kMiB, 0, 9);
   wanted.replace(64 << 10, 64 << 10, 64 << 10, '\0');
   EXPECT_EQ(image_.read(0, kMiB), wanted);
