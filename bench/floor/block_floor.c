@@ -2,23 +2,29 @@
 // block_floor: the most that a process can have of a file, for block devices to be measured
 // against. One thread, no guest.
 //
-//   block_floor uring|fixed|psync FILE randread|randwrite|seqread SIZE DEPTH SECONDS DIRECT
+//   block_floor uring|fixed|psync|woken FILE randread|randwrite|seqread SIZE DEPTH SECONDS DIRECT
 //
 // uring keeps DEPTH requests of SIZE bytes in a ring and waits for whichever ends first; fixed does
-// so with registered buffers; psync makes one call after the other. DIRECT is 1 for O_DIRECT.
-// Requests, numbers and buffers are those of the guest block_bench: a page-aligned buffer per slot,
-// offsets by xorshift or ascending, all of FILE. Prints, after a warm-up of 0.2 seconds:
+// so with registered buffers; psync makes one call after the other. woken has a thread of its own
+// make each request, which sleeps until an eventfd wakes it, while the one that wants the data
+// looks for it all the time: a disk that does not poll, without the exits. DIRECT is 1 for
+// O_DIRECT. Requests, numbers and buffers are those of the guest block_bench: a page-aligned buffer
+// per slot, offsets by xorshift or ascending, all of FILE. Prints, after a warm-up of 0.2 seconds:
 //   result iops N 1/s       requests per second
-//   result cpu_us X us      processor time per request, the kernel's worker threads included
+//   result cpu_us X us      processor time per request, the kernel's worker threads included; of
+//                           woken, the thread's that makes the requests
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <liburing.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -30,6 +36,7 @@ enum {
   kPage = 4096,
   kRequestsPerLook = 64,  // at the clock
   kWarmUpMs = 200,
+  kEvent = kMaxDepth,  // as user data: no slot
 };
 
 static struct {
@@ -43,6 +50,14 @@ static struct {
   uint8_t* buffers;
 } work;
 
+// The thread of woken, and what passes between the two.
+static struct {
+  bool serves;
+  pthread_t server;
+  int event;
+  atomic_ulong served;
+} woken;
+
 static uint64_t now_ns(void) {
   struct timespec now;
   clock_gettime(CLOCK_MONOTONIC, &now);
@@ -50,6 +65,14 @@ static uint64_t now_ns(void) {
 }
 
 static double cpu_us(void) {
+  if (woken.serves) {
+    clockid_t clock;
+    struct timespec used;
+    if (pthread_getcpuclockid(woken.server, &clock) != 0 || clock_gettime(clock, &used) != 0) {
+      errx(1, "cannot ask for the processor time of a thread");
+    }
+    return (double)used.tv_sec * 1e6 + (double)used.tv_nsec / 1e3;
+  }
   struct rusage usage;
   getrusage(RUSAGE_SELF, &usage);
   return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1e6 +
@@ -152,13 +175,66 @@ static void make_ring(void) {
                                    IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN);
   if (result == -EINVAL) result = io_uring_queue_init(kMaxDepth, &ring, 0);  // before Linux 6.1
   if (result < 0) errx(1, "make the ring: %s", strerror(-result));
-  result = io_uring_register_files(&ring, &work.fd, 1);
+  const int files[] = {work.fd, woken.event};
+  result = io_uring_register_files(&ring, files, woken.serves ? 2 : 1);
   if (result < 0) errx(1, "register the file: %s", strerror(-result));
   (void)io_uring_register_ring_fd(&ring);  // before Linux 5.18: as it was
   if (!work.has_fixed_buffers) return;
   const struct iovec all = {work.buffers, (size_t)work.depth * work.size};
   result = io_uring_register_buffers(&ring, &all, 1);
   if (result < 0) errx(1, "register the buffers: %s", strerror(-result));
+}
+
+static void wait_for_event(uint64_t* count) {
+  struct io_uring_sqe* entry = io_uring_get_sqe(&ring);
+  io_uring_prep_read(entry, 1, count, sizeof(*count), (uint64_t)-1);
+  entry->flags = IOSQE_FIXED_FILE;
+  entry->user_data = kEvent;
+}
+
+// The ring belongs to the thread that makes it.
+_Noreturn static void* serve(void* nothing) {
+  (void)nothing;
+  uint64_t count;
+  make_ring();
+  wait_for_event(&count);
+  for (;;) {
+    submit_and_wait();
+    struct io_uring_cqe* done;
+    while (io_uring_peek_cqe(&ring, &done) == 0) {
+      const struct io_uring_cqe copy = *done;
+      io_uring_cqe_seen(&ring, done);
+      if (copy.user_data == kEvent) {
+        queue(0);
+        wait_for_event(&count);
+      } else {
+        check_done(copy.res);
+        atomic_fetch_add_explicit(&woken.served, 1, memory_order_release);
+      }
+    }
+  }
+}
+
+static void start_server(void) {
+  woken.serves = true;
+  woken.event = eventfd(0, EFD_CLOEXEC);
+  if (woken.event < 0) err(1, "eventfd");
+  errno = pthread_create(&woken.server, NULL, serve, NULL);
+  if (errno != 0) err(1, "thread");
+}
+
+static uint64_t run_woken(uint64_t end_ns) {
+  const uint64_t before = atomic_load(&woken.served);
+  uint64_t asked = before;
+  do {
+    for (unsigned i = 0; i < kRequestsPerLook; i++) {
+      asked++;
+      if (eventfd_write(woken.event, 1) != 0) err(1, "eventfd");
+      while (atomic_load_explicit(&woken.served, memory_order_acquire) != asked) {
+      }
+    }
+  } while (now_ns() < end_ns);
+  return asked - before;
 }
 
 static unsigned number(const char* text, unsigned max, const char* name) {
@@ -171,9 +247,10 @@ static unsigned number(const char* text, unsigned max, const char* name) {
 int main(int argc, char** argv) {
   if (argc != 8) errx(2, "usage: block_floor ENGINE FILE MODE SIZE DEPTH SECONDS DIRECT");
   const bool is_psync = strcmp(argv[1], "psync") == 0;
+  const bool is_woken = strcmp(argv[1], "woken") == 0;
   work.has_fixed_buffers = strcmp(argv[1], "fixed") == 0;
-  if (!is_psync && !work.has_fixed_buffers && strcmp(argv[1], "uring") != 0)
-    errx(2, "%s: none of uring, fixed, psync", argv[1]);
+  if (!is_psync && !is_woken && !work.has_fixed_buffers && strcmp(argv[1], "uring") != 0)
+    errx(2, "%s: none of uring, fixed, psync, woken", argv[1]);
   const char* mode = argv[3];
   work.writes = strcmp(mode, "randwrite") == 0;
   work.is_random = work.writes || strcmp(mode, "randread") == 0;
@@ -182,6 +259,7 @@ int main(int argc, char** argv) {
   work.depth = number(argv[5], kMaxDepth, "DEPTH");
   if (work.size == 0 || work.size % kPage != 0) errx(2, "SIZE: a multiple of %d", kPage);
   if (work.depth == 0) errx(2, "DEPTH: at least 1");
+  if (is_woken && work.depth != 1) errx(2, "DEPTH: woken has one request at a time");
   const uint64_t run_ns = (uint64_t)number(argv[6], 3600, "SECONDS") * 1000000000u;
   const int direct = number(argv[7], 1, "DIRECT") == 1 ? O_DIRECT : 0;
 
@@ -196,9 +274,13 @@ int main(int argc, char** argv) {
       mmap(NULL, all, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
   if (work.buffers == MAP_FAILED) err(1, "buffers");
   memset(work.buffers, 0x5A, all);
-  if (!is_psync) make_ring();
+  if (is_woken) {
+    start_server();
+  } else if (!is_psync) {
+    make_ring();
+  }
 
-  Loop* loop = is_psync ? run_psync : run_uring;
+  Loop* loop = is_psync ? run_psync : is_woken ? run_woken : run_uring;
   loop(now_ns() + kWarmUpMs * 1000000u);
   const double begin_cpu_us = cpu_us();
   const uint64_t begin_ns = now_ns();

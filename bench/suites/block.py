@@ -49,6 +49,7 @@ RUNNERS = {
     "uring": Runner("uring"),
     "uring, registered buffers": Runner("fixed"),
     "psync": Runner("psync"),
+    "woken thread": Runner("woken"),
     "mote": Runner("mote"),
     "mote, poll_us 0": Runner("mote", ("--poll-us", "0")),
     "mote, interrupts": Runner("mote", words="wait=irq"),
@@ -82,11 +83,13 @@ class Case:
 CASES = (
     Case(
         "random read 4 KiB, depth 1", "randread", 4096, 1,
-        ("uring", "psync", "mote", "mote, poll_us 0", "mote, interrupts", "qemu",
+        ("uring", "psync", "woken thread", "mote", "mote, poll_us 0", "mote, interrupts", "qemu",
          "qemu, interrupts"),
         (
             Ratio("mote", "uring", ">= 0.45"),
             Ratio("mote, poll_us 0", "uring", ">= 0.25"),
+            Ratio("woken thread", "uring"),
+            Ratio("mote, poll_us 0", "woken thread"),
             Ratio("qemu", "uring"),
             Ratio("mote, interrupts", "qemu, interrupts"),
         ),
