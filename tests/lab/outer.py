@@ -18,8 +18,6 @@ from cpio import Archive
 
 # TCG's SVM does not intercept XSETBV, so a nested guest's XCR0 passes kvm-amd by and its CPUID leaf 0Dh lies: no XSAVE.
 CPU = "max,xsave=off"
-# With more, guests end in triple faults and hangs: see README.md, "What it cannot show".
-PROCESSORS = "1"
 # init_on_free: what is left of a guest's code in freed memory would slow the next guest down by a second, since TCG checks every
 # write to a page that it has translated code from.
 KERNEL_ARGUMENTS = "console=ttyS0 quiet mitigations=off panic=-1 nowatchdog init_on_free=1"
@@ -152,8 +150,9 @@ class Report:
             self._buffer = rest
 
 
-def run(cases, mote, *, quiet=False, keep=False, on_data=lambda data: None, on_end=lambda name, result: None):
-    """Boots the outer Linux, runs the cases in it, returns {name: Result}. `on_end` is called as each case ends."""
+def run(cases, mote, *, processors=1, quiet=False, keep=False, on_data=lambda data: None, on_end=lambda name, result: None):
+    """Boots the outer Linux, runs the cases in it, returns {name: Result}. `on_end` is called as each case ends. With more than
+    one processor some guests end in triple faults and hangs: see README.md, "What it cannot show"."""
     if not shutil.which(QEMU):
         raise Missing(f"{QEMU}: not found -- apt-get install qemu-system-x86")
     if not os.path.exists("/bin/busybox"):
@@ -162,7 +161,7 @@ def run(cases, mote, *, quiet=False, keep=False, on_data=lambda data: None, on_e
     folder = pathlib.Path(tempfile.mkdtemp(prefix="mote-lab."))
     try:
         kernel, initramfs = pack(cases, Artefacts(mote), quiet, folder)
-        command = [QEMU, "-M", "q35", "-accel", "tcg,thread=multi", "-cpu", CPU, "-smp", PROCESSORS, "-m", str(memory), "-nodefaults", "-no-user-config",
+        command = [QEMU, "-M", "q35", "-accel", "tcg,thread=multi", "-cpu", CPU, "-smp", str(processors), "-m", str(memory), "-nodefaults", "-no-user-config",
                    "-display", "none", "-no-reboot", "-kernel", kernel, "-initrd", initramfs,
                    "-append", KERNEL_ARGUMENTS,
                    "-serial", f"file:{folder}/console", "-serial", "stdio"]
