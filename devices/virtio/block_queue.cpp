@@ -17,6 +17,8 @@ namespace {
 constexpr u32 kBurst = 128;
 /// Buffered writes up to this size are made at once.
 constexpr u64 kWriteNow = 256 * kKiB;
+/// Bytes after which a look ends that writes at once, for the sake of the loop's other queues.
+constexpr u64 kWriteNowBurst = kMiB;
 
 const char* name(BlockOperation operation) {
   switch (operation) {
@@ -153,7 +155,8 @@ void BlockQueue::publish() {
 bool BlockQueue::take_available() {
   starved_ = false;
   u32 taken = 0;
-  while (taken < kBurst && take_one()) ++taken;
+  written_now_ = 0;
+  while (taken < kBurst && written_now_ < kWriteNowBurst && take_one()) ++taken;
   return taken > 0;
 }
 
@@ -249,6 +252,7 @@ void BlockQueue::transfer(Pending& request) {
 }
 
 void BlockQueue::write_now(Pending& request) {
+  written_now_ += request.length;
   const ssize_t result =
       ::pwritev2(disk_.image.fd(), request.segments, static_cast<int>(request.segment_count),
                  static_cast<off_t>(request.offset), disk_.write_through ? RWF_DSYNC : 0);

@@ -53,7 +53,8 @@ struct BlockFiles {
 /// is in use until its completion, also over `stop`, which waits for it.
 ///
 /// Reads go through the ring. Buffered writes of usual sizes are made on the loop's thread at once:
-/// the ring would hand them to worker threads, which costs more than the write.
+/// the ring would hand them to worker threads, which costs more than the write. A look ends after
+/// so many bytes of them that other queues of the loop are served in time.
 class BlockQueue final : private LoopWorker, private AlarmHandler {
  public:
   /// `disk` and `loop` outlive the queue.
@@ -116,6 +117,7 @@ class BlockQueue final : private LoopWorker, private AlarmHandler {
   std::vector<Pending> pool_;
   std::vector<Pending*> free_;
   Mapping segments_;
+  u64 written_now_ = 0;  // bytes, in the look at hand
   bool running_ = false;
   bool broken_ = false;
   bool limited_ = false;  // the rate limit is reached: the alarm goes on

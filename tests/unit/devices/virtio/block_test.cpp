@@ -157,6 +157,38 @@ TEST_F(BlockTest, LargeWritesTakeTheOtherWayAndArriveTheSame) {
   EXPECT_EQ(file.get(0, 512 * kKiB), std::string(512 * kKiB, 'L'));
 }
 
+/// Asks for work in each turn of the loop and notes by how much the used ring grows between two.
+struct Neighbour final : LoopWorker {
+  TestDriver* driver = nullptr;
+  std::atomic<u16> seen{0};
+  u32 largest_step = 0;
+  bool work() override {
+    const u16 now = driver->used_index();
+    largest_step = std::max<u32>(largest_step, now - seen);
+    seen = now;
+    return true;
+  }
+  bool rest() override { return false; }
+};
+
+TEST_F(BlockTest, WritesLetOtherWorkersOfTheLoopHaveTheirTurn) {
+  open();
+  Neighbour neighbour;
+  neighbour.driver = &*driver;
+  put_header(kOut, 0);
+  for (int i = 0; i < 16; ++i) {
+    driver->add({{kHeader, 16}, {kData, 256 * kKiB}, {kStatus, 1, kWrite}});
+  }
+  thread.call([&] {
+    thread.loop().wake(neighbour);
+    kick();
+  });
+  EXPECT_TRUE(comes_true([&] { return neighbour.seen == 16; }));
+  stop();
+  thread.stop();
+  EXPECT_LE(neighbour.largest_step, 4u) << "a look writes 1 MiB";
+}
+
 TEST_F(BlockTest, TheUsedLengthIsWhatWasWritten) {
   open();
   put_header(kIn, 0);
