@@ -5,6 +5,8 @@
 #include <bit>
 #include <cstring>
 
+#include "core/check.hpp"
+
 namespace mote::virtio {
 namespace {
 
@@ -44,10 +46,12 @@ struct [[gnu::packed]] Config {
 };
 static_assert(sizeof(Config) == 60);
 
-/// Header and status take one descriptor each.
+/// Segments of data in one request: header and status take a descriptor each, also of a driver that
+/// has no indirect ones.
 u32 max_segments(u16 queue_size) {
   constexpr u32 kMost = 254;
-  return queue_size <= 3 ? 1 : std::min<u32>(queue_size - 2u, kMost);
+  CHECK(queue_size >= 4, "the least queue holds a request of two segments");
+  return std::min<u32>(queue_size - 2u, kMost);
 }
 
 }  // namespace

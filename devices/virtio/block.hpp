@@ -22,7 +22,7 @@ struct BlockOptions {
   bool direct = false;  ///< past the page cache
   bool unsafe = false;  ///< a flush does nothing
   u32 queues = 1;
-  u16 queue_size = 256;  ///< a power of two up to kMaxQueueSize
+  u16 queue_size = 256;  ///< a power of two from 4 to kMaxQueueSize
   std::optional<TokenBucket> bytes;
   std::optional<TokenBucket> operations;
 };

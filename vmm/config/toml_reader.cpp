@@ -66,7 +66,9 @@ constexpr KnownKey kKeys[] = {
     {{"block", "queues"},
      [](Value v, To t) { return set_number(v, 1, kMaxBlockQueues, t.block->queues); }},
     {{"block", "queue_size"},
-     [](Value v, To t) { return set_number(v, 2, kMaxQueueSize, t.block->queue_size); }},
+     [](Value v, To t) {
+       return set_number(v, kMinQueueSize, kMaxQueueSize, t.block->queue_size);
+     }},
     {{"block", "cache"}, [](Value v, To t) { return set_cache(v, t.block->cache); }},
     {{"block", "bandwidth"}, [](Value v, To t) { return set_rate(v, true, t.block->bandwidth); }},
     {{"block", "operations"},

@@ -76,10 +76,10 @@ Result<void> validate_block(const BlockConfig& block, const std::string& name) {
     return Error::config(name + ".id: '" + block.id.substr(0, 64) +
                          "' is no id -- take up to 20 letters, digits, '_' and '-'");
   }
-  if (!std::has_single_bit(block.queue_size) || block.queue_size < 2 ||
+  if (!std::has_single_bit(block.queue_size) || block.queue_size < kMinQueueSize ||
       block.queue_size > kMaxQueueSize) {
-    return Error::config(name + format(".queue_size: %u is no power of two from 2 to %u",
-                                       block.queue_size, kMaxQueueSize));
+    return Error::config(name + format(".queue_size: %u is no power of two from %u to %u",
+                                       block.queue_size, kMinQueueSize, kMaxQueueSize));
   }
   if (block.queues > kMaxBlockQueues) {
     return Error::config(

@@ -20,6 +20,8 @@ inline constexpr u32 kMaxIoThreads = 8;
 inline constexpr u32 kMaxPollUs = 1000;
 inline constexpr std::size_t kMaxBlocks = 17;  ///< as many as there are pins for them
 inline constexpr u32 kMaxBlockQueues = 16;
+/// The least that holds a request in three descriptors and a power of two.
+inline constexpr u32 kMinQueueSize = 4;
 inline constexpr u32 kMaxQueueSize = 1024;
 
 struct KernelConfig {
@@ -67,9 +69,9 @@ struct BlockConfig {
   std::string id;    ///< 1 to 20 of [A-Za-z0-9_-]; empty: "disk0" and so on, by position
   std::string path;  ///< a raw image or a block device
   bool read_only = false;
-  bool root = false;  ///< the guest's root file system: says so on its command line
-  u32 queues = 0;     ///< 0: one per vCPU, up to 4
-  u32 queue_size = 256;
+  bool root = false;     ///< the guest's root file system: says so on its command line
+  u32 queues = 0;        ///< 0: one per vCPU, up to 4
+  u32 queue_size = 256;  ///< a power of two from kMinQueueSize to kMaxQueueSize
   BlockCache cache = BlockCache::kWriteback;
   std::optional<RateLimit> bandwidth;   ///< bytes
   std::optional<RateLimit> operations;  ///< requests

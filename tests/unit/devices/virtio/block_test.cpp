@@ -348,6 +348,20 @@ TEST_F(BlockTest, TheConfigurationSpaceDescribesTheDisk) {
   block->read_config(~u64{0} - 2, std::as_writable_bytes(std::span(&beyond, 1)));
 }
 
+TEST_F(BlockTest, TheLeastQueueHoldsARequestOfAllItsSegmentsWithoutIndirectOnes) {
+  options.queue_size = 4;
+  open(kFlushBit | feature::kVersion1);
+  u32 seg_max = 0;
+  block->read_config(12, std::as_writable_bytes(std::span(&seg_max, 1)));
+  ASSERT_EQ(seg_max, 2u);
+  file.put(0, "0123");
+  put_header(kIn, 0);
+  driver->add({{kHeader, 16}, {kData, 2, kWrite}, {kData + 8, 510, kWrite}, {kStatus, 1, kWrite}});
+  answer();
+  EXPECT_EQ(status(), kOk);
+  EXPECT_EQ(guest_bytes(kData, 2) + guest_bytes(kData + 8, 2), "0123");
+}
+
 TEST_F(BlockTest, AResizeIsSeenOnce) {
   open();
   file.resize(2 * kDiskSize);

@@ -137,6 +137,8 @@ TEST(TomlReader, TellsInWhichDiskAKeyIsWrong) {
             "vm.toml:4:1: unknown key 'readonly' in [block]; did you mean 'read_only'?");
   EXPECT_EQ(refusal("[[block]]\nqueues = 17\n"),
             "vm.toml:2:10: 'block.queues' must be a whole number from 1 to 16, not 17");
+  EXPECT_EQ(refusal("[[block]]\nqueue_size = 2\n"),
+            "vm.toml:2:14: 'block.queue_size' must be a whole number from 4 to 1024, not 2");
   EXPECT_EQ(refusal("[[block]]\ncache = \"writeback2\"\n"),
             "vm.toml:2:9: 'block.cache' must be \"writeback\", \"unsafe\" or \"direct\", not "
             "'writeback2'; did you mean 'writeback'?");

@@ -131,14 +131,14 @@ TEST_F(Validate, RefusesAnIdThatIsTaken) {
 }
 
 TEST_F(Validate, LimitsQueues) {
-  for (const u32 size : {2u, 256u, 1024u}) {
+  for (const u32 size : {4u, 256u, 1024u}) {
     config_.blocks = {{.path = "a", .queues = 16, .queue_size = size}};
     EXPECT_EQ(verdict(), "fine") << size;
   }
-  for (const u32 size : {0u, 1u, 3u, 2048u}) {
+  for (const u32 size : {0u, 1u, 2u, 3u, 5u, 2048u}) {
     config_.blocks = {{.path = "a", .queue_size = size}};
     EXPECT_EQ(verdict(), "block[0].queue_size: " + std::to_string(size) +
-                             " is no power of two from 2 to 1024");
+                             " is no power of two from 4 to 1024");
   }
   config_.blocks = {{.path = "a", .queues = 17}};
   EXPECT_EQ(verdict(), "block[0].queues: 17 are too many -- choose 1 to 16");
