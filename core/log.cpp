@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstdarg>
 #include <cstdio>
+#include <cstring>
 #include <ctime>
 
 namespace mote {
@@ -28,6 +29,31 @@ const char* level_name(LogLevel level) {
   return "?";
 }
 
+bool is_logged(LogLevel level) {
+  return level <= g_level.load(std::memory_order_relaxed);
+}
+
+void write_line(LogLevel level, u64 suppressed, const char* pattern, va_list arguments) {
+  char thread[16] = "";
+  ::prctl(PR_GET_NAME, thread);
+  char end[64] = "\n";
+  if (suppressed > 0) {
+    std::snprintf(end, sizeof(end), " (%lu similar message%s suppressed)\n", suppressed,
+                  suppressed == 1 ? "" : "s");
+  }
+  char line[1024];
+  const std::size_t end_size = std::strlen(end);
+  const std::size_t room = sizeof(line) - end_size;
+  auto used = static_cast<std::size_t>(
+      std::snprintf(line, room, "mote: %s: [%s] ", level_name(level), thread));
+  // One more than the room: the end overwrites the zero byte.
+  used +=
+      static_cast<std::size_t>(std::vsnprintf(line + used, room - used + 1, pattern, arguments));
+  used = std::min(used, room);
+  std::memcpy(line + used, end, end_size);
+  [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, line, used + end_size);
+}
+
 }  // namespace
 
 void set_log_level(LogLevel level) {
@@ -35,20 +61,20 @@ void set_log_level(LogLevel level) {
 }
 
 void log(LogLevel level, const char* pattern, ...) {
-  if (level > g_level.load(std::memory_order_relaxed)) return;
-  char thread[16] = "";
-  ::prctl(PR_GET_NAME, thread);
-  char line[1024];
-  int used = std::snprintf(line, sizeof(line), "mote: %s: [%s] ", level_name(level), thread);
+  if (!is_logged(level)) return;
   va_list arguments;
   va_start(arguments, pattern);
-  used += std::vsnprintf(line + used, sizeof(line) - static_cast<std::size_t>(used), pattern,
-                         arguments);
+  write_line(level, 0, pattern, arguments);
   va_end(arguments);
-  used = std::min(used, static_cast<int>(sizeof(line)) - 1);
-  line[used] = '\n';
-  [[maybe_unused]] const ssize_t written =
-      ::write(STDERR_FILENO, line, static_cast<std::size_t>(used) + 1);
+}
+
+void LogLimiter::log(LogLevel level, const char* pattern, ...) {
+  u64 suppressed = 0;
+  if (!is_logged(level) || !allow(suppressed)) return;
+  va_list arguments;
+  va_start(arguments, pattern);
+  write_line(level, suppressed, pattern, arguments);
+  va_end(arguments);
 }
 
 bool LogLimiter::allow(u64& suppressed) {

@@ -15,12 +15,14 @@ void set_log_level(LogLevel level);
 /// Writes one line, printf style. Any thread; one write(2) per line.
 [[gnu::format(printf, 2, 3)]] void log(LogLevel level, const char* pattern, ...);
 
-/// Lets at most `burst` lines through per second; the caller asks before it logs what a guest can
-/// cause.
+/// Lets at most `burst` lines through per second, of what a guest can cause. Any thread.
 class LogLimiter {
  public:
   explicit constexpr LogLimiter(u32 burst = 5) : burst_(burst) {}
-  /// True when the line may be written. `suppressed` is how many were held back since the last one.
+  /// Writes a line as `log` does, or holds it back. Behind a line stands how many were held back
+  /// since the last one.
+  [[gnu::format(printf, 3, 4)]] void log(LogLevel level, const char* pattern, ...);
+  /// Whether a line may be written; `suppressed` is how many were held back since the last one.
   bool allow(u64& suppressed);
 
  private:

@@ -30,13 +30,10 @@ void LoopAlarm::arm(u64 deadline_ns) {
     if (!timer_) {
       // The guest may arm as often as it likes.
       static LogLimiter limiter;
-      const int error = errno;
-      u64 suppressed = 0;
-      if (!limiter.allow(suppressed)) return;
-      log(LogLevel::kError,
-          "cannot create a timer: %s -- the guest's timer stands still; raise the limit of open "
-          "files (ulimit -n)",
-          strerrorname_np(error));
+      limiter.log(LogLevel::kError,
+                  "cannot create a timer: %s -- the guest's timer stands still; raise the limit of "
+                  "open files (ulimit -n)",
+                  strerrorname_np(errno));
       return;
     }
     loop_.post(Completion::to<&LoopAlarm::start_reading>(this));

@@ -301,12 +301,10 @@ void BlockQueue::advance(Pending& request, i32 result) {
 }
 
 void BlockQueue::fail(Pending& request, i32 error) {
-  u64 suppressed = 0;
-  if (disk_.log_limiter.allow(suppressed)) {
-    log(LogLevel::kError, "disk %s: cannot %s %lu bytes at %lu of '%s': %s -- the guest is told so",
-        disk_.id.c_str(), name(request.operation), request.left, request.offset,
-        disk_.image.path().c_str(), error == 0 ? "the file ends there" : strerrorname_np(-error));
-  }
+  disk_.log_limiter.log(
+      LogLevel::kError, "disk %s: cannot %s %lu bytes at %lu of '%s': %s -- the guest is told so",
+      disk_.id.c_str(), name(request.operation), request.left, request.offset,
+      disk_.image.path().c_str(), error == 0 ? "the file ends there" : strerrorname_np(-error));
   complete(request, error == -EOPNOTSUPP ? BlockStatus::kUnsupported : BlockStatus::kIoError);
 }
 
@@ -322,12 +320,10 @@ void BlockQueue::complete(Pending& request, BlockStatus status) {
 /// What the driver made available makes no sense; nothing more is taken until a reset.
 void BlockQueue::give_up() {
   broken_ = true;
-  u64 suppressed = 0;
-  if (disk_.log_limiter.allow(suppressed)) {
-    log(LogLevel::kWarn,
-        "disk %s: the guest broke the rules of its queue -- it has to reset the disk",
-        disk_.id.c_str());
-  }
+  disk_.log_limiter.log(
+      LogLevel::kWarn,
+      "disk %s: the guest broke the rules of its queue -- it has to reset the disk",
+      disk_.id.c_str());
   disk_.events->on_broken();
 }
 

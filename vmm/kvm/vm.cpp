@@ -89,8 +89,7 @@ void Vm::publish_routes() {
   // The messages are composed by the I/O APIC, so only a host out of memory can refuse them.
   const auto set = kvm_ioctl(vm_, KVM_TABLE_REQUEST(KVM_SET_GSI_ROUTING), &table);
   static LogLimiter limiter;  // the guest may reprogram pins as often as it likes
-  u64 suppressed = 0;
-  if (!set && limiter.allow(suppressed)) log(LogLevel::kError, "%s", set.error().message().c_str());
+  if (!set) limiter.log(LogLevel::kError, "%s", set.error().message().c_str());
 }
 
 }  // namespace mote::kvm

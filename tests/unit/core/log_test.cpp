@@ -41,6 +41,52 @@ TEST(LogTest, ALineTooLongIsCutAndStillEnds) {
   EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 1);
 }
 
+TEST(LogLimiterTest, ALineTellsHowManyWereHeldBackBeforeIt) {
+  LogLimiter limiter(2);
+  const auto held_back = [](const std::string& text) {
+    const std::size_t at = text.find(" (");
+    return at == std::string::npos ? 0 : std::stoi(text.substr(at + 2));
+  };
+  std::string text = stderr_of([&] {
+    for (int i = 0; i < 100; ++i) limiter.log(LogLevel::kWarn, "disk %d", i);
+  });
+  const auto lines = std::count(text.begin(), text.end(), '\n');
+  EXPECT_NE(text.find("] disk 0\n"), std::string::npos) << text;
+  EXPECT_LE(lines, 4) << "a second may begin meanwhile";
+  const int told = held_back(text);
+  std::this_thread::sleep_for(std::chrono::milliseconds(1100));
+  text = stderr_of([&] { limiter.log(LogLevel::kWarn, "%s", "once more"); });
+  EXPECT_EQ(told + held_back(text), 100 - lines);
+  EXPECT_NE(text.find("] once more (" + std::to_string(held_back(text)) +
+                      " similar messages suppressed)\n"),
+            std::string::npos)
+      << text;
+  text = stderr_of([&] { limiter.log(LogLevel::kWarn, "again"); });
+  EXPECT_NE(text.find("] again\n"), std::string::npos) << "each is told once: " << text;
+}
+
+TEST(LogLimiterTest, TheCountFitsBehindALineThatIsCut) {
+  LogLimiter limiter(1);
+  const std::string longest(5000, 'x');
+  const auto write = [&] { limiter.log(LogLevel::kError, "%s", longest.c_str()); };
+  stderr_of([&] {
+    for (int i = 0; i < 10; ++i) write();
+  });
+  std::this_thread::sleep_for(std::chrono::milliseconds(1100));
+  const std::string text = stderr_of(write);
+  EXPECT_TRUE(text.ends_with(" similar messages suppressed)\n")) << text;
+  EXPECT_EQ(text.size(), 1024u);
+}
+
+TEST(LogLimiterTest, LinesAboveTheLevelAreNotCounted) {
+  LogLimiter limiter(1);
+  EXPECT_EQ(stderr_of([&] {
+              for (int i = 0; i < 5; ++i) limiter.log(LogLevel::kDebug, "not seen");
+            }),
+            "");
+  EXPECT_TRUE(stderr_of([&] { limiter.log(LogLevel::kWarn, "seen"); }).ends_with("] seen\n"));
+}
+
 TEST(LogLimiterTest, LetsABurstThroughAndCountsTheRest) {
   LogLimiter limiter(3);
   u64 suppressed = 0;
