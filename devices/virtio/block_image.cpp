@@ -13,12 +13,15 @@
 #include <cstring>
 #include <string_view>
 
+#include "core/log.hpp"
 #include "core/text.hpp"
 
 namespace mote::virtio {
 namespace {
 
 constexpr u32 kMaxBlockSize = 4096;
+
+constexpr std::string_view kVhdMagic = "conectix";
 
 struct Format {
   u64 offset;
@@ -27,15 +30,22 @@ struct Format {
 };
 
 constexpr Format kFormats[] = {
+    {0, std::string_view("QFI\xfb\0\0\0\1", 8), "qcow"},
     {0, "QFI\xfb", "qcow2"},
     {0, std::string_view("QED\0", 4), "qed"},
     {0, "KDMV", "vmdk"},
     {0, "COWD", "vmdk"},
     {0, "# Disk DescriptorFile", "vmdk"},
     {0, "vhdxfile", "vhdx"},
-    {0, "conectix", "vpc"},
+    {0, kVhdMagic, "vpc"},
+    {0, "WithoutFreeSpace", "parallels"},
+    {0, "WithouFreSpacExt", "parallels"},
     {0x40, std::string_view("\x7f\x10\xda\xbe", 4), "vdi"},
 };
+
+/// A fixed VHD is a raw disk with its description behind it, in a last sector that old programs
+/// wrote a byte too short.
+constexpr u64 kVhdFooters[] = {512, 511};
 
 std::string disk(const std::string& path) {
   return "disk '" + path + "'";
@@ -60,6 +70,7 @@ Result<BlockImage> BlockImage::open(const std::string& path, bool read_only, boo
   TRY(image.judge());
   TRY(image.lock());
   TRY(image.refuse_formats());
+  image.warn_of_tail(TRY(image.bytes()));
   TRY(image.look_at_blocks());
   // WHY open once more: a ring lets go of its files some time after the process has ended, and a
   // lock would last as long; and a ring on older kernels does not wait for a non-blocking file.
@@ -100,6 +111,15 @@ Result<void> BlockImage::judge() {
   return {};
 }
 
+void BlockImage::warn_of_tail(u64 bytes) const {
+  const u64 tail = bytes % kSectorSize;
+  if (tail == 0) return;
+  log(LogLevel::kWarn,
+      "%s: %lu bytes are no whole sectors of 512, the guest cannot reach the last %lu -- fill the "
+      "sector up: truncate -s %lu '%s'",
+      disk(path_).c_str(), bytes, tail, bytes - tail + kSectorSize, path_.c_str());
+}
+
 Result<void> BlockImage::lock() {
   struct flock whole{};
   whole.l_type = read_only_ ? F_RDLCK : F_WRLCK;
@@ -115,15 +135,28 @@ Result<void> BlockImage::lock() {
 }
 
 Result<void> BlockImage::refuse_formats() const {
+  const auto refusal = [&](const std::string& name) {
+    return Error::config(disk(path_) + ": a " + name + " image, and Mote takes raw ones -- " +
+                         "convert it: qemu-img convert -f " + name + " -O raw '" + path_ + "' '" +
+                         path_ + ".raw'");
+  };
   std::array<char, 128> head{};
   const ssize_t got = ::pread(file_.get(), head.data(), head.size(), 0);
   if (got < 0) return Error::from_errno(errno, "cannot read " + disk(path_));
   const std::string_view text(head.data(), static_cast<std::size_t>(got));
   for (const Format& known : kFormats) {
-    if (text.size() < known.offset || !text.substr(known.offset).starts_with(known.magic)) continue;
-    return Error::config(disk(path_) + ": a " + known.name + " image, and Mote takes raw ones -- " +
-                         "convert it: qemu-img convert -f " + known.name + " -O raw '" + path_ +
-                         "' '" + path_ + ".raw'");
+    if (text.size() < known.offset) continue;
+    if (text.substr(known.offset).starts_with(known.magic)) return refusal(known.name);
+  }
+  std::array<char, kSectorSize> end{};
+  const u64 size = TRY(bytes());
+  const auto start = static_cast<off_t>(size - end.size());
+  if (::pread(file_.get(), end.data(), end.size(), start) < 0) {
+    return Error::from_errno(errno, "cannot read the end of " + disk(path_));
+  }
+  const std::string_view last(end.data(), end.size());
+  for (const u64 footer : kVhdFooters) {
+    if (last.substr(end.size() - footer).starts_with(kVhdMagic)) return refusal("vpc");
   }
   return {};
 }
@@ -170,18 +203,22 @@ bool BlockImage::is_aligned(std::span<const iovec> buffers, u64 offset) const {
 }
 
 Result<u64> BlockImage::size() const {
+  return TRY(bytes()) & ~(kSectorSize - 1);
+}
+
+Result<u64> BlockImage::bytes() const {
   if (is_device_) {
     u64 bytes = 0;
     if (::ioctl(file_.get(), BLKGETSIZE64, &bytes) != 0) {
       return Error::from_errno(errno, "cannot ask for the size of " + disk(path_));
     }
-    return bytes & ~(kSectorSize - 1);
+    return bytes;
   }
   struct stat status{};
   if (::fstat(file_.get(), &status) != 0) {
     return Error::from_errno(errno, "cannot ask for the size of " + disk(path_));
   }
-  return static_cast<u64>(status.st_size) & ~(kSectorSize - 1);
+  return static_cast<u64>(status.st_size);
 }
 
 }  // namespace mote::virtio

@@ -22,7 +22,7 @@ inline constexpr u64 kSectorSize = 512;
 class BlockImage {
  public:
   /// Opens `path`. `direct` reads and writes past the page cache. Fault::kConfig when the file is
-  /// none that can be a disk, else Fault::kHost.
+  /// none that can be a disk, else Fault::kHost. Warns of an end that no sector reaches.
   static Result<BlockImage> open(const std::string& path, bool read_only, bool direct);
 
   /// For requests that `is_aligned`, or all when not direct.
@@ -51,6 +51,8 @@ class BlockImage {
   Result<void> lock();
   Result<void> look_at_blocks();
   Result<void> refuse_formats() const;
+  void warn_of_tail(u64 bytes) const;
+  Result<u64> bytes() const;
 
   std::string path_;
   UniqueFd lock_;

@@ -55,6 +55,14 @@ TEST(BlockImageTest, OtherFormatsAreRefusedWithTheCommandThatConvertsThem) {
                 {0, "# Disk DescriptorFile", "vmdk"},
                 {0, "vhdxfile", "vhdx"},
                 {0, "conectix", "vpc"},
+                {4096 - 512, "conectix", "vpc"},
+                {4096 - 511, "conectix", "vpc"},
+                {0, std::string_view("QFI\xfb\0\0\0\1", 8), "qcow"},
+                {0, std::string_view("QFI\xfb\0\0\0\2", 8), "qcow2"},
+                {0, std::string_view("QFI\xfb\0\0\0\3", 8), "qcow2"},
+                {0, "COWD", "vmdk"},
+                {0, "WithoutFreeSpace", "parallels"},
+                {0, "WithouFreSpacExt", "parallels"},
                 {0x40, "\x7f\x10\xda\xbe", "vdi"}};
   for (const auto& c : kCases) {
     const TemporaryImage file(4096);
@@ -63,6 +71,32 @@ TEST(BlockImageTest, OtherFormatsAreRefusedWithTheCommandThatConvertsThem) {
               std::string::npos)
         << c.format;
   }
+}
+
+TEST(BlockImageTest, AFixedVhdThatIsNoWholeSectorsIsOneAsWell) {
+  const TemporaryImage file(4096 + 511);
+  file.put(4096, "conectix");
+  EXPECT_NE(refusal(file.path()).find("qemu-img convert -f vpc"), std::string::npos);
+  const TemporaryImage inside(4096);
+  inside.put(1024, "conectix");
+  EXPECT_EQ(refusal(inside.path()), "") << "elsewhere it is data";
+}
+
+TEST(BlockImageTest, ATailThatNoSectorReachesIsWarnedOf) {
+  const auto warnings = [](const TemporaryImage& file) {
+    testing::internal::CaptureStderr();
+    EXPECT_EQ(refusal(file.path()), "");
+    return testing::internal::GetCapturedStderr();
+  };
+  const TemporaryImage crooked(10 * 512 + 100);
+  const std::string text = warnings(crooked);
+  EXPECT_NE(text.find("disk '" + crooked.path() +
+                      "': 5220 bytes are no whole sectors of 512, the guest cannot reach the last "
+                      "100 -- fill the sector up: truncate -s 5632 '" +
+                      crooked.path() + "'\n"),
+            std::string::npos)
+      << text;
+  EXPECT_EQ(warnings(TemporaryImage(10 * 512)), "");
 }
 
 TEST(BlockImageTest, AWriterKeepsOthersOutAndReadersShare) {
