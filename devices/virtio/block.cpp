@@ -97,7 +97,6 @@ void Block::read_config(u64 offset, std::span<std::byte> data) {
   const u32 range = image.can_discard() ? kMaxRangeSectors : 0;
   const u32 ranges = image.can_discard() ? 1 : 0;
   Config config{};
-  config.capacity = disk_.capacity / kSectorSize;
   config.size_max = kMaxSegmentSize;
   config.seg_max = disk_.max_segments;
   config.blk_size = image.block_size();
@@ -111,6 +110,7 @@ void Block::read_config(u64 offset, std::span<std::byte> data) {
   config.write_zeroes_may_unmap = image.can_discard() ? 1 : 0;
   {
     const std::lock_guard guard(lock_);
+    config.capacity = disk_.capacity / kSectorSize;
     config.writeback = write_back_ ? 1 : 0;
   }
   std::byte bytes[sizeof(config)];
@@ -153,9 +153,19 @@ void Block::look_at_size() {
   const auto size = disk_.image.size();
   if (!size)
     return log(LogLevel::kError, "disk %s: %s", disk_.id.c_str(), size.error().message().c_str());
-  if (disk_.capacity.exchange(*size) == *size) return;
-  ++generation_;
+  {
+    // Together: a driver that reads half of the old capacity and half of the new one sees it by the
+    // generation, whenever it asks for that [Virtio 1.2 2.5.3].
+    const std::lock_guard guard(lock_);
+    if (disk_.capacity.exchange(*size) == *size) return;
+    ++generation_;
+  }
   disk_.events->on_config_changed();
+}
+
+u32 Block::config_generation() const {
+  const std::lock_guard guard(lock_);
+  return generation_;
 }
 
 Block::State Block::save() const {

@@ -58,7 +58,7 @@ class Block final : public Device {
   u16 max_queue_size() const override { return queue_size_; }
   void read_config(u64 offset, std::span<std::byte> data) override;
   void write_config(u64 offset, std::span<const std::byte> data) override;
-  u32 config_generation() const override { return generation_; }
+  u32 config_generation() const override;
   void set_events(DeviceEvents& events) override { disk_.events = &events; }
   void set_driver_features(u64 features) override;
   void start(u32 index, const Queue& queue) override { queues_[index]->start(queue); }
@@ -75,10 +75,10 @@ class Block final : public Device {
   const u16 queue_size_;
   std::vector<std::unique_ptr<BlockQueue>> queues_;
 
-  mutable std::mutex lock_;  // guards the two below
+  mutable std::mutex lock_;  // guards the below, and changes of the capacity
   u64 driver_features_ = 0;
   bool write_back_ = true;
-  std::atomic<u32> generation_{0};
+  u32 generation_ = 0;
 };
 
 }  // namespace mote::virtio

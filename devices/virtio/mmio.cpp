@@ -323,11 +323,15 @@ void MmioTransport::on_broken() {
   raise(kConfigChange);
 }
 
-/// No interrupts before DRIVER_OK (3.1.1). Driven each time, also when the line is high: see
+/// No interrupts before DRIVER_OK (3.1.1), but a driver may have read the configuration by then: it
+/// is told of a change as soon as it may be. Driven each time, also when the line is high: see
 /// IrqLine.
 void MmioTransport::raise(u32 reason) {
   const std::lock_guard guard(interrupt_lock_);
-  if (!live_) return;
+  if (!live_) {
+    config_changed_early_ |= reason == kConfigChange;
+    return;
+  }
   interrupt_status_ |= reason;
   line_.set_level(true);
 }
@@ -335,6 +339,9 @@ void MmioTransport::raise(u32 reason) {
 void MmioTransport::set_live(bool live) {
   const std::lock_guard guard(interrupt_lock_);
   live_ = live;
+  if (!std::exchange(config_changed_early_, false) || !live) return;
+  interrupt_status_ |= kConfigChange;
+  line_.set_level(true);
 }
 
 void MmioTransport::acknowledge(u32 reasons) {
@@ -369,6 +376,7 @@ MmioTransport::State MmioTransport::save() const {
   state.queues.assign(queues_.begin(), queues_.end());
   const std::lock_guard interrupt_guard(interrupt_lock_);
   state.interrupt_status = interrupt_status_;
+  state.config_changed_early = config_changed_early_;
   return state;
 }
 
@@ -390,6 +398,7 @@ void MmioTransport::restore(const State& state) {
   const std::lock_guard interrupt_guard(interrupt_lock_);
   live_ = (status_ & kDriverOk) != 0;
   interrupt_status_ = live_ ? state.interrupt_status & (kUsedBuffer | kConfigChange) : 0;
+  config_changed_early_ = !live_ && state.config_changed_early;
 }
 
 }  // namespace mote::virtio

@@ -45,6 +45,7 @@ class MmioTransport final : public IoDevice, private DeviceEvents {
     u64 driver_features = 0;
     u32 selected_queue = 0;
     u32 interrupt_status = 0;
+    bool config_changed_early = false;  ///< before DRIVER_OK: the driver has not been told yet
     std::vector<QueueState> queues;
     bool operator==(const State&) const = default;
   };
@@ -134,6 +135,7 @@ class MmioTransport final : public IoDevice, private DeviceEvents {
   mutable std::mutex interrupt_lock_;  // guards the reasons and the line that shows them
   u32 interrupt_status_ = 0;
   bool live_ = false;  // DRIVER_OK is set: the driver may be interrupted
+  bool config_changed_early_ = false;
 };
 
 }  // namespace mote::virtio

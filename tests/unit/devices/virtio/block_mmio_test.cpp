@@ -140,6 +140,22 @@ TEST_F(BlockMmioThreadsTest, AResetReturnsWhenNoBufferIsInUse) {
   EXPECT_EQ(byte(kBuffers + 4095), 15);
 }
 
+TEST_F(BlockMmioThreadsTest, AResizeBeforeDriverOkIsSeenByItsInterruptAndGeneration) {
+  Machine machine(image, memory);
+  machine.set(0x070, 3);
+  const u64 before = read_le(*machine.mmio, 0x100, 8);
+  const u32 generation = machine.get(0x0fc);
+  ASSERT_EQ(::truncate(image.path, 8 * kMiB), 0);
+  machine.disk->look_at_size();
+  EXPECT_EQ(machine.get(0x060), 0u);
+  EXPECT_NE(machine.get(0x0fc), generation);
+  test::TestDriver driver(memory, 256);
+  machine.bring_up(driver.layout());
+  EXPECT_EQ(machine.get(0x060), 2u);
+  EXPECT_TRUE(machine.line.high);
+  EXPECT_EQ(read_le(*machine.mmio, 0x100, 8), 2 * before);
+}
+
 TEST_F(BlockMmioThreadsTest, AnotherDiskTakesTheStateOver) {
   test::TestDriver driver(memory, 64);
   MmioTransport::State state;

@@ -335,16 +335,55 @@ TEST_F(MmioTest, TheLineIsDrivenForEachEvent) {
 
 TEST_F(MmioTest, NoInterruptsBeforeDriverOk) {
   negotiate();
+  device.events->on_used();
   device.events->on_config_changed();
   EXPECT_EQ(get(kIrq), 0u);
   EXPECT_FALSE(line.high);
   drive();
+  set(kAck, 2);
+  EXPECT_EQ(get(kIrq), 0u) << "nothing was used";
   device.events->on_config_changed();
   EXPECT_EQ(get(kIrq), 2u);
   set(kStatus, 0);
   device.events->on_config_changed();
   EXPECT_EQ(get(kIrq), 0u);
   EXPECT_FALSE(line.high);
+}
+
+TEST_F(MmioTest, AChangeBetweenProbeAndDriverOkIsToldAtDriverOk) {
+  negotiate();
+  device.events->on_config_changed();
+  drive();
+  EXPECT_EQ(get(kIrq), 2u);
+  EXPECT_TRUE(line.high);
+  set(kAck, 2);
+  EXPECT_FALSE(line.high);
+  set(kStatus, 0);
+  negotiate();
+  drive();
+  EXPECT_EQ(get(kIrq), 0u) << "told once";
+}
+
+TEST_F(MmioTest, AResetForgetsAChangeThatWasNotTold) {
+  negotiate();
+  device.events->on_config_changed();
+  set(kStatus, 0);
+  bring_up();
+  EXPECT_EQ(get(kIrq), 0u);
+  EXPECT_FALSE(line.high);
+}
+
+TEST_F(MmioTest, AChangeThatWasNotToldIsPartOfTheState) {
+  negotiate();
+  device.events->on_config_changed();
+  const MmioTransport::State state = mmio.save();
+  FakeDevice other;
+  FakeLine other_line;
+  MmioTransport restored(memory, other, other_line);
+  restored.restore(state);
+  EXPECT_EQ(restored.save(), state);
+  write_le(restored, kStatus, 4, 3 | kFeaturesOk | kDriverOk);
+  EXPECT_EQ(read_le(restored, kIrq, 4), 2u);
 }
 
 TEST_F(MmioTest, ABrokenDeviceNeedsAResetAndStartsNothing) {
