@@ -65,33 +65,6 @@ void set_half(Gpa& address, bool high, u32 bits) {
 
 }  // namespace
 
-void MmioTransport::Drain::expect() {
-  const std::lock_guard guard(lock_);
-  ++pending_;
-}
-
-void MmioTransport::Drain::arrive() {
-  const std::lock_guard guard(lock_);
-  if (--pending_ == 0) changed_.notify_all();
-}
-
-bool MmioTransport::Drain::wait() {
-  std::unique_lock guard(lock_);
-  changed_.wait(guard, [this] { return pending_ == 0 || abandoned_; });
-  return pending_ == 0;
-}
-
-void MmioTransport::Drain::abandon() {
-  const std::lock_guard guard(lock_);
-  abandoned_ = true;
-  changed_.notify_all();
-}
-
-bool MmioTransport::Drain::is_abandoned() const {
-  const std::lock_guard guard(lock_);
-  return abandoned_;
-}
-
 MmioTransport::MmioTransport(const GuestMemory& memory, Device& device, IrqLine& line)
     : memory_(memory), device_(device), line_(line), queues_(device.queue_count()) {
   device_.set_events(*this);

@@ -5,7 +5,6 @@
 
 #include <array>
 #include <atomic>
-#include <condition_variable>
 #include <mutex>
 #include <vector>
 
@@ -13,6 +12,7 @@
 #include "core/guest_memory.hpp"
 #include "core/irq_line.hpp"
 #include "devices/virtio/device.hpp"
+#include "devices/virtio/drain.hpp"
 
 namespace mote::virtio {
 
@@ -73,22 +73,6 @@ class MmioTransport final : public IoDevice, private DeviceEvents {
   void restore(const State& state);
 
  private:
-  /// Queues on their way to rest, and the thread that waits for them.
-  class Drain final : public Countdown {
-   public:
-    void expect();
-    void arrive() override;
-    /// False when it was abandoned first.
-    bool wait();
-    void abandon();
-    bool is_abandoned() const;
-
-   private:
-    mutable std::mutex lock_;
-    std::condition_variable changed_;
-    u32 pending_ = 0;
-    bool abandoned_ = false;
-  };
   struct RunningQueue : QueueState {
     bool started = false;
   };

@@ -71,6 +71,7 @@ extern "C" int LLVMFuzzerTestOneInput(const u8* bytes, std::size_t size) {
                                    .driver_features = u64{access.offset} << 28,
                                    .selected_queue = access.value,
                                    .interrupt_status = access.value,
+                                   .config_changed_early = (access.value & 2) != 0,
                                    .queues = {}};
         state.queues.resize(access.value % 4);
         for (auto& queue : state.queues) {
