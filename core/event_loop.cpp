@@ -28,6 +28,11 @@ constexpr const char* kRemedy =
     "or "
     "in the container's seccomp profile";
 
+/// Whether the kernel may take later what it refused with `error`.
+bool is_momentary(int error) {
+  return error == EINTR || error == EAGAIN || error == EBUSY;
+}
+
 u64 now_ns() {
   timespec now{};
   ::clock_gettime(CLOCK_MONOTONIC, &now);
@@ -111,10 +116,45 @@ io_uring_sqe* EventLoop::free_entry() {
   if (entry != nullptr) return entry;
   // Only before `run` could the queue fill up without having been submitted; both ends are ours.
   CHECK(enabled_, "too many operations before the loop runs");
-  io_uring_submit(&ring_);
-  entry = io_uring_get_sqe(&ring_);
-  CHECK(entry != nullptr, "a submitted queue has room");
+  while (entry == nullptr) {
+    const int submitted = io_uring_submit(&ring_);
+    if (submitted < 0 && !is_momentary(-submitted)) {
+      // What is started from now on goes nowhere, and `run` ends.
+      failure_ = -submitted;
+      static thread_local io_uring_sqe nowhere;
+      return &nowhere;
+    }
+    if (submitted < 0) {
+      // The host is short of memory, or of room for completions, which can be had.
+      set_completions_aside();
+      constexpr timespec kMoment{0, 100'000};
+      ::nanosleep(&kMoment, nullptr);
+    }
+    entry = io_uring_get_sqe(&ring_);
+  }
   return entry;
+}
+
+/// Callers are in the midst of something: no completion is called before they return.
+void EventLoop::set_completions_aside() {
+  io_uring_cqe* entry = nullptr;
+  while (io_uring_peek_cqe(&ring_, &entry) == 0) {
+    aside_.push_back(*entry);
+    io_uring_cqe_seen(&ring_, entry);
+  }
+}
+
+bool EventLoop::take_completion(io_uring_cqe& completion) {
+  if (!aside_.empty()) {
+    completion = aside_.front();
+    aside_.pop_front();
+    return true;
+  }
+  io_uring_cqe* entry = nullptr;
+  if (io_uring_peek_cqe(&ring_, &entry) != 0) return false;
+  completion = *entry;
+  io_uring_cqe_seen(&ring_, entry);
+  return true;
 }
 
 io_uring_sqe* EventLoop::prepare(Completion completion, OperationId& id) {
@@ -301,11 +341,9 @@ void EventLoop::dispatch(const io_uring_cqe& entry) {
 
 bool EventLoop::dispatch_all() {
   bool any = false;
-  io_uring_cqe* entry = nullptr;
-  while (io_uring_peek_cqe(&ring_, &entry) == 0) {
-    const io_uring_cqe copy = *entry;
-    io_uring_cqe_seen(&ring_, entry);
-    dispatch(copy);
+  io_uring_cqe completion;
+  while (take_completion(completion)) {
+    dispatch(completion);
     any = true;
   }
   if (!starved_.empty() && has_room()) {
@@ -316,8 +354,8 @@ bool EventLoop::dispatch_all() {
 }
 
 Result<void> EventLoop::submit(u32 wait_for) {
-  const int submitted = io_uring_submit_and_wait(&ring_, wait_for);
-  if (submitted < 0 && submitted != -EINTR && submitted != -EAGAIN && submitted != -EBUSY) {
+  const int submitted = failure_ != 0 ? -failure_ : io_uring_submit_and_wait(&ring_, wait_for);
+  if (submitted < 0 && !is_momentary(-submitted)) {
     return Error::from_errno(-submitted, "cannot wait for io_uring completions");
   }
   return {};

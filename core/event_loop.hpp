@@ -5,6 +5,7 @@
 #include <liburing.h>
 #include <sys/uio.h>
 
+#include <deque>
 #include <memory>
 #include <mutex>
 #include <span>
@@ -119,6 +120,8 @@ class EventLoop {
   io_uring_sqe* prepare(Completion completion, OperationId& id);
   static OperationId start(io_uring_sqe* entry, u8 flags, OperationId id);
   io_uring_sqe* free_entry();
+  void set_completions_aside();
+  bool take_completion(io_uring_cqe& completion);
   Result<void> submit(u32 wait_for);
   bool dispatch_all();
   void dispatch(const io_uring_cqe& entry);
@@ -136,6 +139,10 @@ class EventLoop {
   u32 in_flight_ = 0;
   const u32 limit_;
   std::vector<bool> files_;  // which places of the table are taken
+
+  // What happens when the host does not take a submission.
+  std::deque<io_uring_cqe> aside_;  // completions to call, before those in the ring
+  int failure_ = 0;                 // errno: the ring is of no use any more
 
   std::vector<LoopWorker*> awake_;
   std::vector<LoopWorker*> starved_;
