@@ -7,13 +7,13 @@
 #include <optional>
 #include <vector>
 
-#include "core/event_fd.hpp"
 #include "core/irq_line.hpp"
 #include "core/result.hpp"
 #include "core/types.hpp"
 #include "devices/minimal/ioapic.hpp"
 #include "devices/minimal/pic.hpp"
 #include "vmm/kvm/vm.hpp"
+#include "vmm/machine/event_line.hpp"
 
 namespace mote {
 
@@ -25,9 +25,8 @@ class Interrupts final : private MsiSink {
   Interrupts(kvm::Vm& vm, PicOutput* pic_output);
 
   IrqLine& line(Pin pin) { return lines_[index(pin)]; }
-  /// The line of a device that interrupts often: while the guest has the pin's I/O APIC entry
-  /// edge-triggered and not masked, an irqfd delivers, and no lock of ours is taken. After the
-  /// vCPUs have been made; the line lives as long as this.
+  /// The line of a device that interrupts often, with an irqfd; see EventLine. After the vCPUs have
+  /// been made; it lives as long as this.
   Result<IrqLine*> event_line(Pin pin);
   IoApic& ioapic() { return ioapic_; }
   /// Null in a machine without legacy devices.
@@ -47,21 +46,6 @@ class Interrupts final : private MsiSink {
     Pin pin_{};
   };
 
-  /// One thread at a time.
-  class EventLine final : public IrqLine {
-   public:
-    EventLine(Interrupts& owner, Pin pin, EventFd event)
-        : owner_(owner), pin_(pin), event_(std::move(event)) {}
-    void set_level(bool high) override;
-
-   private:
-    Interrupts& owner_;
-    const Pin pin_;
-    const EventFd event_;
-    bool high_ = false;  // as the interrupt controllers were told
-  };
-
-  bool delivers_by_irqfd(Pin pin) const;
   void set_level(Pin pin, bool high);
   void deliver(const MsiMessage& message) override { vm_.signal_msi(message); }
   void set_route(Pin pin, const std::optional<MsiMessage>& message) override {
