@@ -16,6 +16,8 @@ constexpr u32 kEntries = 64;
 /// Operations that are started without asking for room: wake-ups, the console, timers, kicks.
 constexpr u32 kReserve = 64;
 constexpr u32 kNoOperation = ~u32{0};
+/// IORING_OP_READ_MULTISHOT, which liburing 2.3 has no name for.
+constexpr u8 kReadMultishot = 49;
 /// `user_data` of entries whose completion nobody waits for (cancellations).
 constexpr u64 kIgnored = ~u64{0};
 
@@ -55,14 +57,23 @@ int init_ring(io_uring& ring, u32 operations) {
   return error;
 }
 
+/// Whether the kernel knows an opcode.
+bool supports(io_uring& ring, int opcode) {
+  io_uring_probe* probe = io_uring_get_probe_ring(&ring);
+  if (probe == nullptr) return false;
+  const bool supported = io_uring_opcode_supported(probe, opcode) != 0;
+  io_uring_free_probe(probe);
+  return supported;
+}
+
 /// From here on the ring can do what the loop offers and nothing else: seccomp does not see what a
-/// ring is asked for.
-int restrict_ring(io_uring& ring) {
+/// ring is asked for. Buffers are registered before, and no more can be.
+int restrict_ring(io_uring& ring, bool has_buffers) {
   constexpr u8 kOpcodes[] = {IORING_OP_READ,     IORING_OP_WRITE,       IORING_OP_READV,
                              IORING_OP_WRITEV,   IORING_OP_FSYNC,       IORING_OP_FALLOCATE,
                              IORING_OP_POLL_ADD, IORING_OP_ASYNC_CANCEL};
   constexpr u8 kRegistrations[] = {IORING_REGISTER_ENABLE_RINGS, IORING_REGISTER_FILES_UPDATE};
-  io_uring_restriction rules[std::size(kOpcodes) + std::size(kRegistrations) + 1] = {};
+  io_uring_restriction rules[std::size(kOpcodes) + std::size(kRegistrations) + 2] = {};
   io_uring_restriction* rule = rules;
   for (const u8 opcode : kOpcodes) {
     rule->opcode = IORING_RESTRICTION_SQE_OP;
@@ -72,8 +83,12 @@ int restrict_ring(io_uring& ring) {
     rule->opcode = IORING_RESTRICTION_REGISTER_OP;
     (rule++)->register_op = registration;
   }
+  if (has_buffers) {
+    rule->opcode = IORING_RESTRICTION_SQE_OP;
+    (rule++)->sqe_op = kReadMultishot;
+  }
   rule->opcode = IORING_RESTRICTION_SQE_FLAGS_ALLOWED;
-  (rule++)->sqe_flags = IOSQE_FIXED_FILE;
+  (rule++)->sqe_flags = IOSQE_FIXED_FILE | (has_buffers ? IOSQE_BUFFER_SELECT : 0);
   return io_uring_register_restrictions(&ring, rules, static_cast<u32>(rule - rules));
 }
 
@@ -99,10 +114,6 @@ Result<std::unique_ptr<EventLoop>> EventLoop::create(const LoopOptions& options)
     const std::vector<int> none(options.files, -1);
     const int error = io_uring_register_files(&loop->ring_, none.data(), options.files);
     if (error < 0) return Error::from_errno(-error, "cannot give the io_uring a table of files");
-  }
-  if (const int error = restrict_ring(loop->ring_); error < 0) {
-    return Error::from_errno(-error, "cannot restrict the io_uring",
-                             "Mote needs Linux 5.10 or newer");
   }
   return loop;
 }
@@ -157,15 +168,16 @@ bool EventLoop::take_completion(io_uring_cqe& completion) {
   return true;
 }
 
-io_uring_sqe* EventLoop::prepare(Completion completion, OperationId& id) {
+io_uring_sqe* EventLoop::prepare(Completion completion, OperationId& id, ReadSink* sink) {
   if (first_free_ == operations_.size()) {
-    operations_.push_back(Operation{{}, 0, first_free_ + 1});
+    operations_.push_back(Operation{{}, nullptr, 0, first_free_ + 1});
   }
   id.index = first_free_;
   Operation& operation = operations_[id.index];
   first_free_ = operation.next_free;
   operation.next_free = kNoOperation;
   operation.completion = completion;
+  operation.sink = sink;
   ++in_flight_;
   id.generation = operation.generation;
   return free_entry();
@@ -192,11 +204,39 @@ OperationId EventLoop::write(int fd, std::span<const std::byte> buffer, Completi
   return start(entry, 0, id);
 }
 
+OperationId EventLoop::write(int fd, std::span<const iovec> buffers, Completion completion) {
+  OperationId id;
+  io_uring_sqe* entry = prepare(completion, id);
+  io_uring_prep_writev(entry, fd, buffers.data(), static_cast<u32>(buffers.size()), ~u64{0});
+  return start(entry, 0, id);
+}
+
 OperationId EventLoop::poll(int fd, u32 events, Completion completion) {
   OperationId id;
   io_uring_sqe* entry = prepare(completion, id);
   io_uring_prep_poll_add(entry, fd, events);
   return start(entry, 0, id);
+}
+
+Result<bool> EventLoop::add_buffers(BufferRing& buffers) {
+  CHECK(!enabled_, "buffers are added before the loop runs");
+  if (!supports(ring_, kReadMultishot)) return false;
+  io_uring_buf_reg registration{};
+  registration.ring_addr = reinterpret_cast<u64>(buffers.ring());
+  registration.ring_entries = buffers.count();
+  registration.bgid = buffers.group_ = buffer_rings_;
+  const int error = io_uring_register_buf_ring(&ring_, &registration, 0);
+  if (error < 0) return Error::from_errno(-error, "cannot hand buffers to the io_uring");
+  ++buffer_rings_;
+  return true;
+}
+
+OperationId EventLoop::read_on(int fd, const BufferRing& buffers, ReadSink& sink) {
+  OperationId id;
+  io_uring_sqe* entry = prepare({}, id, &sink);
+  io_uring_prep_rw(kReadMultishot, entry, fd, nullptr, 0, ~u64{0});
+  entry->buf_group = buffers.group_;
+  return start(entry, IOSQE_BUFFER_SELECT, id);
 }
 
 Result<FixedFile> EventLoop::add_file(int fd) {
@@ -234,8 +274,15 @@ OperationId EventLoop::write_at(FixedFile file, std::span<const iovec> buffers, 
                                 int flags, Completion completion) {
   OperationId id;
   io_uring_sqe* entry = prepare(completion, id);
-  io_uring_prep_writev2(entry, static_cast<int>(file), buffers.data(),
-                        static_cast<u32>(buffers.size()), offset, flags);
+  const int index = static_cast<int>(file);
+  if (buffers.size() == 1) {
+    io_uring_prep_write(entry, index, buffers[0].iov_base, static_cast<u32>(buffers[0].iov_len),
+                        offset);
+    entry->rw_flags = flags;
+  } else {
+    io_uring_prep_writev2(entry, index, buffers.data(), static_cast<u32>(buffers.size()), offset,
+                          flags);
+  }
   return start(entry, IOSQE_FIXED_FILE, id);
 }
 
@@ -331,12 +378,30 @@ void EventLoop::dispatch(const io_uring_cqe& entry) {
   CHECK(position < operations_.size(), "the ring completes what was submitted");
   Operation& operation = operations_[position];
   CHECK(operation.generation == generation, "one completion for each operation");
+  if (operation.sink != nullptr) return deliver(entry, position);
   const Completion completion = operation.completion;
+  release(position);
+  completion.function(completion.context, entry.res);
+}
+
+/// One of an operation's many completions, or its last.
+void EventLoop::deliver(const io_uring_cqe& entry, u32 position) {
+  ReadSink& sink = *operations_[position].sink;
+  const bool ended = (entry.flags & IORING_CQE_F_MORE) == 0;
+  if (ended) release(position);
+  if ((entry.flags & IORING_CQE_F_BUFFER) != 0) {
+    sink.on_read(static_cast<u16>(entry.flags >> IORING_CQE_BUFFER_SHIFT),
+                 static_cast<u32>(entry.res));
+  }
+  if (ended) sink.on_read_end(entry.res);
+}
+
+void EventLoop::release(u32 position) {
+  Operation& operation = operations_[position];
   ++operation.generation;
   operation.next_free = first_free_;
   first_free_ = position;
   --in_flight_;
-  completion.function(completion.context, entry.res);
 }
 
 bool EventLoop::dispatch_all() {
@@ -364,6 +429,10 @@ Result<void> EventLoop::submit(u32 wait_for) {
 Result<void> EventLoop::run() {
   // Spares a look-up per call; kernels before 5.18 do without.
   io_uring_register_ring_fd(&ring_);
+  if (const int error = restrict_ring(ring_, buffer_rings_ > 0); error < 0) {
+    return Error::from_errno(-error, "cannot restrict the io_uring",
+                             "Mote needs Linux 5.10 or newer");
+  }
   if (const int error = io_uring_enable_rings(&ring_); error < 0) {
     return Error::from_errno(-error, "cannot enable the io_uring");
   }

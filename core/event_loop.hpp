@@ -11,6 +11,7 @@
 #include <span>
 #include <vector>
 
+#include "core/buffer_ring.hpp"
 #include "core/event_fd.hpp"
 #include "core/result.hpp"
 #include "core/types.hpp"
@@ -70,7 +71,7 @@ struct LoopOptions {
 /// completion has been called; vectors of buffers too.
 class EventLoop {
  public:
-  /// Makes the ring, disabled and restricted to the operations below; `run` enables it.
+  /// Makes the ring, disabled; `run` restricts it to the operations in use and enables it.
   /// The Error names the remedy where the host switched io_uring off.
   static Result<std::unique_ptr<EventLoop>> create(const LoopOptions& options = {});
   ~EventLoop();
@@ -79,10 +80,19 @@ class EventLoop {
 
   OperationId read(int fd, std::span<std::byte> buffer, Completion completion);
   OperationId write(int fd, std::span<const std::byte> buffer, Completion completion);
+  /// writev: for sockets and their like, where all of it is one message.
+  OperationId write(int fd, std::span<const iovec> buffers, Completion completion);
   /// Waits until `fd` has one of `events` (POLLIN, POLLOUT ...).
   OperationId poll(int fd, u32 events, Completion completion);
   /// Asks for an operation's end; its completion is called in any case.
   void cancel(OperationId operation);
+
+  /// Lets reads take their buffers from `buffers`, which outlives the loop's last turn. Before
+  /// `run`. False where the kernel cannot (before Linux 6.7): nothing has changed.
+  Result<bool> add_buffers(BufferRing& buffers);
+  /// Reads from `fd`, which can be polled, into one buffer of `buffers` after the other, until
+  /// there is none, an error comes or `cancel` is called. In flight until `on_read_end`.
+  OperationId read_on(int fd, const BufferRing& buffers, ReadSink& sink);
 
   /// Puts `fd` into the table of fixed files, which spares the kernel a look-up per operation. The
   /// file stays open there until `remove_file`.
@@ -113,11 +123,12 @@ class EventLoop {
  private:
   struct Operation {
     Completion completion;
+    ReadSink* sink = nullptr;  // set: many completions, which go here
     u32 generation = 0;
     u32 next_free = 0;
   };
   EventLoop(EventFd wake, const LoopOptions& options);
-  io_uring_sqe* prepare(Completion completion, OperationId& id);
+  io_uring_sqe* prepare(Completion completion, OperationId& id, ReadSink* sink = nullptr);
   static OperationId start(io_uring_sqe* entry, u8 flags, OperationId id);
   io_uring_sqe* free_entry();
   void set_completions_aside();
@@ -125,6 +136,8 @@ class EventLoop {
   Result<void> submit(u32 wait_for);
   bool dispatch_all();
   void dispatch(const io_uring_cqe& entry);
+  void deliver(const io_uring_cqe& entry, u32 position);
+  void release(u32 position);
   bool run_workers();
   void rest_workers();
   bool may_poll_on();
@@ -139,6 +152,7 @@ class EventLoop {
   u32 in_flight_ = 0;
   const u32 limit_;
   std::vector<bool> files_;  // which places of the table are taken
+  u16 buffer_rings_ = 0;     // how many there are; their names count from 0
 
   // What happens when the host does not take a submission.
   std::deque<io_uring_cqe> aside_;  // completions to call, before those in the ring
