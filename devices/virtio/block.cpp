@@ -59,6 +59,7 @@ u32 max_segments(u16 queue_size) {
 Block::Block(const BlockOptions& options, const GuestMemory& memory, BlockImage image)
     : disk_(memory, std::move(image)), queue_size_(options.queue_size) {
   disk_.id = options.id;
+  disk_.title = "disk " + options.id;
   disk_.unsafe = options.unsafe;
   disk_.max_segments = max_segments(options.queue_size);
   disk_.limiter.set(options.bytes, options.operations);

@@ -59,101 +59,27 @@ void drop_front(iovec*& segments, u32& count, u64 done) {
 }  // namespace
 
 BlockQueue::BlockQueue(BlockDisk& disk, EventLoop& loop, BlockFiles files, EventFd kick)
-    : disk_(disk),
-      loop_(loop),
-      files_(files),
-      kick_(std::move(kick)),
-      chain_(kMaxQueueSize),
-      alarm_(loop) {
-  alarm_.set_handler(*this);
-}
+    : QueueWorker(disk, loop, std::move(kick)), disk_(disk), files_(files) {}
 
-void BlockQueue::start(const Queue& queue) {
-  next_queue_ = queue;
-  loop_.post(Completion::to<&BlockQueue::on_start>(this));
-}
-
-void BlockQueue::stop(Countdown& rested) {
-  // ORDER: posted after `on_start`, which therefore runs first.
-  next_rested_ = &rested;
-  loop_.post(Completion::to<&BlockQueue::on_stop>(this));
-}
-
-void BlockQueue::on_start(i32) {
-  queue_ = next_queue_;
-  broken_ = limited_ = starved_ = false;
-  running_ = true;
-  if (!kick_armed_) read_kick();
-  if (pool_.size() != queue_->size()) {
-    // Room for the largest request in each place. Untouched, it costs address space only.
-    const std::size_t bytes = std::size_t{queue_->size()} * disk_.max_segments * sizeof(iovec);
-    auto room =
-        Mapping::create(bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-                        -1, 0, "a disk's requests");
-    if (!room) {
-      log(LogLevel::kError, "disk %s: %s", disk_.id.c_str(), room.error().message().c_str());
-      return give_up();
-    }
-    segments_ = *std::move(room);
-    pool_.assign(queue_->size(), {});
-    free_.clear();
-    for (Pending& request : pool_) free_.push_back(&request);
+bool BlockQueue::begin_queue() {
+  if (pool_.size() == queue().size()) return true;
+  // Room for the largest request in each place. Untouched, it costs address space only.
+  const std::size_t bytes = std::size_t{queue().size()} * disk_.max_segments * sizeof(iovec);
+  auto room =
+      Mapping::create(bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+                      -1, 0, "a disk's requests");
+  if (!room) {
+    log(LogLevel::kError, "%s: %s", disk_.title.c_str(), room.error().message().c_str());
+    return false;
   }
-  loop_.wake(*this);
+  segments_ = *std::move(room);
+  pool_.assign(queue().size(), {});
+  free_.clear();
+  for (Pending& request : pool_) free_.push_back(&request);
+  return true;
 }
 
-void BlockQueue::on_stop(i32) {
-  rested_ = next_rested_;
-  if (free_.size() == pool_.size()) come_to_rest();
-}
-
-void BlockQueue::come_to_rest() {
-  running_ = false;
-  alarm_.cancel();
-  publish();
-  std::exchange(rested_, nullptr)->arrive();
-}
-
-void BlockQueue::read_kick() {
-  kick_armed_ = true;
-  loop_.read(kick_.fd(), std::as_writable_bytes(std::span(&kick_count_, 1)),
-             Completion::to<&BlockQueue::on_kick>(this));
-}
-
-void BlockQueue::on_kick(i32 result) {
-  if (result == -ECANCELED) return;
-  read_kick();
-  if (running_) loop_.wake(*this);
-}
-
-bool BlockQueue::work() {
-  if (!running_) return false;
-  queue_->suppress_kicks();
-  publish();
-  const bool took = rested_ == nullptr && !broken_ && take_available();
-  publish();
-  return took;
-}
-
-bool BlockQueue::rest() {
-  const bool waits_for_driver =
-      running_ && rested_ == nullptr && !broken_ && !limited_ && !starved_;
-  if (!waits_for_driver || free_.empty()) return false;
-  return queue_->request_kicks();
-}
-
-void BlockQueue::on_alarm() {
-  limited_ = false;
-  if (running_) loop_.wake(*this);
-}
-
-/// Shows the driver what has ended, and interrupts it once for all of that.
-void BlockQueue::publish() {
-  if (queue_->publish()) disk_.events->on_used();
-}
-
-bool BlockQueue::take_available() {
-  starved_ = false;
+bool BlockQueue::serve() {
   u32 taken = 0;
   written_now_ = 0;
   while (taken < kBurst && written_now_ < kWriteNowBurst && take_one()) ++taken;
@@ -161,21 +87,7 @@ bool BlockQueue::take_available() {
 }
 
 bool BlockQueue::take_one() {
-  if (limited_ || free_.empty()) return false;
-  if (!loop_.has_room()) {
-    starved_ = true;
-    loop_.wait_for_room(*this);
-    return false;
-  }
-  switch (queue_->pop(disk_.memory, chain_)) {
-    case Queue::Pop::kEmpty:
-      return false;
-    case Queue::Pop::kBroken:
-      give_up();
-      return false;
-    case Queue::Pop::kChain:
-      break;
-  }
+  if (free_.empty() || !has_room() || !pop(chain())) return false;
   Pending& request = *free_.back();
   const std::size_t place = static_cast<std::size_t>(&request - pool_.data());
   const std::span room(reinterpret_cast<iovec*>(segments_.data()) + place * disk_.max_segments,
@@ -184,7 +96,7 @@ bool BlockQueue::take_one() {
                            .read_only = disk_.image.read_only(),
                            .can_discard = disk_.image.can_discard(),
                            .max_segments = disk_.max_segments};
-  if (!parse_block_request(chain_, limits, room, request)) {
+  if (!parse_block_request(chain(), limits, room, request)) {
     give_up();
     return false;
   }
@@ -192,21 +104,13 @@ bool BlockQueue::take_one() {
   request.segments = room.data();
   request.left = request.length;
   request.fallback = false;
-  if (!admitted(request)) return false;
+  if (!admits(disk_.limiter, moves_data(request.operation) ? request.length : 0)) {
+    queue().unpop();
+    return false;
+  }
   free_.pop_back();
   begin(request);
   return true;
-}
-
-bool BlockQueue::admitted(const Pending& request) {
-  if (!disk_.limiter.limits()) return true;
-  const u64 now = alarm_.now_ns();
-  const u64 wait = disk_.limiter.admit(moves_data(request.operation) ? request.length : 0, now);
-  if (wait == 0) return true;
-  queue_->unpop();
-  limited_ = true;
-  alarm_.arm(now + wait);
-  return false;
 }
 
 void BlockQueue::begin(Pending& request) {
@@ -221,7 +125,7 @@ void BlockQueue::begin(Pending& request) {
       return transfer(request);
     case BlockOperation::kFlush:
       if (disk_.unsafe) return complete(request, BlockStatus::kOk);
-      loop_.sync(files_.image, {&BlockQueue::on_done, &request});
+      loop().sync(files_.image, {&BlockQueue::on_done, &request});
       return;
     case BlockOperation::kDiscard:
     case BlockOperation::kWriteZeroes:
@@ -229,8 +133,8 @@ void BlockQueue::begin(Pending& request) {
     case BlockOperation::kGetId: {
       std::array<char, kBlockIdSize> id{};
       std::memcpy(id.data(), disk_.id.data(), std::min(id.size(), disk_.id.size()));
-      const u64 size = std::min<u64>(id.size(), chain_.writable_size() - 1);
-      const bool fits = scatter(chain_.writable(), std::as_bytes(std::span(id)).first(size));
+      const u64 size = std::min<u64>(id.size(), chain().writable_size() - 1);
+      const bool fits = scatter(chain().writable(), std::as_bytes(std::span(id)).first(size));
       request.length = size;
       return complete(request, fits ? BlockStatus::kOk : BlockStatus::kIoError);
     }
@@ -244,10 +148,10 @@ void BlockQueue::transfer(Pending& request) {
   const bool straight = !files_.buffered || disk_.image.is_aligned(data, request.offset);
   const FixedFile file = straight ? files_.image : *files_.buffered;
   if (request.operation == BlockOperation::kRead) {
-    loop_.read_at(file, data, request.offset, {&BlockQueue::on_done, &request});
+    loop().read_at(file, data, request.offset, {&BlockQueue::on_done, &request});
   } else {
     const int flags = disk_.write_through ? RWF_DSYNC : 0;
-    loop_.write_at(file, data, request.offset, flags, {&BlockQueue::on_done, &request});
+    loop().write_at(file, data, request.offset, flags, {&BlockQueue::on_done, &request});
   }
 }
 
@@ -264,8 +168,8 @@ void BlockQueue::write_now(Pending& request) {
 void BlockQueue::clear_range(Pending& request) {
   const bool may_unmap = request.operation == BlockOperation::kDiscard || request.unmap;
   const int way = may_unmap != request.fallback ? FALLOC_FL_PUNCH_HOLE : FALLOC_FL_ZERO_RANGE;
-  loop_.allocate(files_.image, way | FALLOC_FL_KEEP_SIZE, request.offset, request.length,
-                 {&BlockQueue::on_done, &request});
+  loop().allocate(files_.image, way | FALLOC_FL_KEEP_SIZE, request.offset, request.length,
+                  {&BlockQueue::on_done, &request});
 }
 
 void BlockQueue::on_done(void* context, i32 result) {
@@ -276,8 +180,7 @@ void BlockQueue::on_done(void* context, i32 result) {
   } else {
     self.advance(request, result);
   }
-  if (self.rested_ != nullptr && self.free_.size() == self.pool_.size()) return self.come_to_rest();
-  self.loop_.wake(self);
+  self.finished();
 }
 
 /// An operation that ended early or not well: goes on where it stopped, tries the other way, or
@@ -302,8 +205,8 @@ void BlockQueue::advance(Pending& request, i32 result) {
 
 void BlockQueue::fail(Pending& request, i32 error) {
   disk_.log_limiter.log(
-      LogLevel::kError, "disk %s: cannot %s %lu bytes at %lu of '%s': %s -- the guest is told so",
-      disk_.id.c_str(), name(request.operation), request.left, request.offset,
+      LogLevel::kError, "%s: cannot %s %lu bytes at %lu of '%s': %s -- the guest is told so",
+      disk_.title.c_str(), name(request.operation), request.left, request.offset,
       disk_.image.path().c_str(), error == 0 ? "the file ends there" : strerrorname_np(-error));
   complete(request, error == -EOPNOTSUPP ? BlockStatus::kUnsupported : BlockStatus::kIoError);
 }
@@ -313,18 +216,8 @@ void BlockQueue::complete(Pending& request, BlockStatus status) {
   static_cast<void>(request.status_byte.store(0, static_cast<u8>(status)));
   const bool filled = status == BlockStatus::kOk && (request.operation == BlockOperation::kRead ||
                                                      request.operation == BlockOperation::kGetId);
-  queue_->push(request.head, filled ? static_cast<u32>(request.length) + 1 : 1);
+  queue().push(request.head, filled ? static_cast<u32>(request.length) + 1 : 1);
   free_.push_back(&request);
-}
-
-/// What the driver made available makes no sense; nothing more is taken until a reset.
-void BlockQueue::give_up() {
-  broken_ = true;
-  disk_.log_limiter.log(
-      LogLevel::kWarn,
-      "disk %s: the guest broke the rules of its queue -- it has to reset the disk",
-      disk_.id.c_str());
-  disk_.events->on_broken();
 }
 
 }  // namespace mote::virtio

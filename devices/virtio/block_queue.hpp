@@ -7,34 +7,25 @@
 #include <string>
 #include <vector>
 
-#include "core/event_fd.hpp"
-#include "core/event_loop.hpp"
-#include "core/guest_memory.hpp"
-#include "core/log.hpp"
-#include "core/loop_alarm.hpp"
 #include "core/mapping.hpp"
-#include "core/rate_limiter.hpp"
 #include "devices/virtio/block_image.hpp"
 #include "devices/virtio/block_request.hpp"
-#include "devices/virtio/device.hpp"
+#include "devices/virtio/queue_worker.hpp"
 
 namespace mote::virtio {
 
 /// What the queues of one disk share. Outlives them.
-struct BlockDisk {
+struct BlockDisk : QueueOwner {
   BlockDisk(const GuestMemory& guest_memory, BlockImage opened)
-      : memory(guest_memory), image(std::move(opened)) {}
+      : QueueOwner(guest_memory), image(std::move(opened)) {}
 
-  const GuestMemory& memory;
   const BlockImage image;
-  std::string id;                          ///< what GET_ID answers, and messages say
+  std::string id;                          ///< what GET_ID answers
   bool unsafe = false;                     ///< a flush does nothing
   u32 max_segments = 0;                    ///< of data, in one request
   std::atomic<u64> capacity{0};            ///< bytes
   std::atomic<bool> write_through{false};  ///< a write is on the disk before it is answered
   RateLimiter limiter;
-  DeviceEvents* events = nullptr;
-  LogLimiter log_limiter;
 };
 
 /// The image in a loop's table of fixed files.
@@ -43,10 +34,7 @@ struct BlockFiles {
   std::optional<FixedFile> buffered;  ///< for what is not aligned, when `image` is direct
 };
 
-/// Serves one queue from `start` to `stop`, as often as the driver likes. While it is awake it
-/// looks at the available ring itself, and the driver is asked not to notify. Everything that a
-/// look finds is submitted in one call, and what has ended by the next is published with one
-/// interrupt.
+/// Everything that a look at the available ring finds is submitted in one call.
 ///
 /// Requests are taken into a pool as large as the queue; one that finds the pool or the loop full,
 /// or the rate limit reached, waits in the available ring. Memory of the guest that a request names
@@ -55,18 +43,10 @@ struct BlockFiles {
 /// Reads go through the ring. Buffered writes of usual sizes are made on the loop's thread at once:
 /// the ring would hand them to worker threads, which costs more than the write. A look ends after
 /// so many bytes of them that other queues of the loop are served in time.
-class BlockQueue final : private LoopWorker, private AlarmHandler {
+class BlockQueue final : public QueueWorker {
  public:
   /// `disk` and `loop` outlive the queue.
   BlockQueue(BlockDisk& disk, EventLoop& loop, BlockFiles files, EventFd kick);
-  BlockQueue(const BlockQueue&) = delete;
-  BlockQueue& operator=(const BlockQueue&) = delete;
-
-  /// See Device. Any thread, one at a time.
-  void start(const Queue& queue);
-  void stop(Countdown& rested);
-  QueuePosition position() const { return queue_->position(); }
-  int kick_fd() const { return kick_.fd(); }
 
  private:
   struct Pending : BlockRequest {
@@ -76,18 +56,12 @@ class BlockQueue final : private LoopWorker, private AlarmHandler {
     bool fallback = false;      // kWriteZeroes: the second way is being tried
   };
 
-  bool work() override;
-  bool rest() override;
-  void on_alarm() override;
+  bool begin_queue() override;
+  bool serve() override;
+  bool wants_more() const override { return !free_.empty(); }
+  bool is_idle() const override { return free_.size() == pool_.size(); }
 
-  void on_start(i32);
-  void on_stop(i32);
-  void on_kick(i32);
-  void read_kick();
-
-  bool take_available();
   bool take_one();
-  bool admitted(const Pending& request);
   void begin(Pending& request);
   void transfer(Pending& request);
   void write_now(Pending& request);
@@ -96,33 +70,13 @@ class BlockQueue final : private LoopWorker, private AlarmHandler {
   void advance(Pending& request, i32 result);
   void complete(Pending& request, BlockStatus status);
   void fail(Pending& request, i32 error);
-  void publish();
-  void come_to_rest();
-  void give_up();
 
   BlockDisk& disk_;
-  EventLoop& loop_;
   const BlockFiles files_;
-  const EventFd kick_;
-  u64 kick_count_ = 0;
-  bool kick_armed_ = false;
-
-  // Handed over by `start` and `stop`.
-  std::optional<Queue> next_queue_;
-  Countdown* next_rested_ = nullptr;
-
-  std::optional<Queue> queue_;
-  Countdown* rested_ = nullptr;  // set: the queue is stopping
-  Chain chain_;
   std::vector<Pending> pool_;
   std::vector<Pending*> free_;
   Mapping segments_;
   u64 written_now_ = 0;  // bytes, in the look at hand
-  bool running_ = false;
-  bool broken_ = false;
-  bool limited_ = false;  // the rate limit is reached: the alarm goes on
-  bool starved_ = false;  // the loop is full: it wakes us
-  LoopAlarm alarm_;
 };
 
 }  // namespace mote::virtio

@@ -95,8 +95,8 @@ Queue::Pop Queue::pop(const GuestMemory& memory, Chain& chain) {
   return Pop::kChain;
 }
 
-void Queue::unpop() {
-  --next_available_;
+void Queue::unpop(u16 count) {
+  next_available_ = static_cast<u16>(next_available_ - count);
 }
 
 void Queue::push(u16 head, u32 written) {

@@ -54,8 +54,9 @@ class Queue {
   /// Takes the next available chain. `memory` is the one that the queue was mapped in. Each chain
   /// is given back, by `push` or `unpop`: their number is what tells a driver that lies.
   Pop pop(const GuestMemory& memory, Chain& chain);
-  /// Takes back the last `pop`: the next one answers the same chain again.
-  void unpop();
+  /// Takes back the last `count` of `pop`, none of which was given back: the next ones answer the
+  /// same chains again.
+  void unpop(u16 count = 1);
 
   /// Writes the used element of the chain that began at descriptor `head`; `written` bytes of its
   /// writable part were filled. The driver sees it after `publish`.
