@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+// A transmitq of a network device [Virtio 1.2 5.1.6.2]: the driver's frames go to the host.
+#pragma once
+
+#include <array>
+#include <vector>
+
+#include "core/mapping.hpp"
+#include "devices/virtio/net_queue.hpp"
+
+namespace mote::virtio {
+
+/// Everything that a look at the available ring finds is submitted in one call. A frame's header is
+/// copied once and checked; the host reads the copy. Short frames are copied whole, which costs
+/// less than telling the kernel of their pieces.
+///
+/// A frame that is not sound, or that the host refuses, is dropped and counted. When the host has
+/// no room the frame waits for it.
+class NetTransmitQueue final : public QueueWorker {
+ public:
+  /// Frames are written to `fd`, a NetPort's. `device` and `loop` outlive the queue.
+  NetTransmitQueue(NetDevice& device, EventLoop& loop, int fd, EventFd kick)
+      : QueueWorker(device, loop, std::move(kick)), device_(device), fd_(fd) {}
+
+  const NetCounters& counters() const { return counters_; }
+
+ private:
+  /// A frame that the host is being given. Lies in zeroed memory.
+  struct Frame {
+    static constexpr u32 kPieces = 20;
+    /// Header and a short frame behind it.
+    static constexpr u32 kCopied = sizeof(NetHeader) + kPieces * sizeof(iovec);
+
+    NetTransmitQueue* owner;
+    u32 place;
+    u32 piece_count;  // 0: all bytes have been copied
+    u32 size;         // with the header
+    u16 head;
+    bool in_flight;
+    OperationId operation;
+    iovec* pieces;  // what to write, if it was not copied
+    std::array<std::byte, kCopied> bytes;
+    std::array<iovec, kPieces> few_pieces;
+  };
+
+  bool begin_queue() override;
+  bool serve() override;
+  bool wants_more() const override { return !free_.empty(); }
+  void end_queue() override;
+  bool is_idle() const override { return free_.size() == size_; }
+
+  bool take_one();
+  bool drop();
+  bool read(Frame& frame);
+  void send(Frame& frame);
+  static void on_sent(void* frame, i32 result);
+  static void on_room(void* frame, i32 result);
+  void complete(Frame& frame, bool sent);
+  Frame& at(u32 place) { return reinterpret_cast<Frame*>(frames_.data())[place]; }
+
+  NetDevice& device_;
+  const int fd_;
+  NetCounters counters_;
+  u32 size_ = 0;           // of the queue, and of the pool
+  Mapping frames_;         // the pool
+  Mapping many_pieces_;    // room for chains with more pieces than is usual
+  std::vector<u32> free_;  // places of the pool; the last one used is the next one taken
+};
+
+}  // namespace mote::virtio
