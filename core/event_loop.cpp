@@ -426,6 +426,19 @@ Result<void> EventLoop::submit(u32 wait_for) {
   return {};
 }
 
+Result<void> EventLoop::sleep() {
+  const u64 linger_ns = std::exchange(linger_ns_, 0);
+  if (linger_ns == 0 || (ring_.features & IORING_FEAT_EXT_ARG) == 0) return submit(1);
+  __kernel_timespec most{};
+  most.tv_nsec = static_cast<long long>(linger_ns);
+  io_uring_cqe* entry = nullptr;
+  const int result = io_uring_submit_and_wait_timeout(&ring_, &entry, 2, &most, nullptr);
+  if (result < 0 && result != -ETIME && result != -EINTR && result != -EAGAIN && result != -EBUSY) {
+    return Error::from_errno(-result, "cannot wait for io_uring completions");
+  }
+  return {};
+}
+
 Result<void> EventLoop::run() {
   // Spares a look-up per call; kernels before 5.18 do without.
   io_uring_register_ring_fd(&ring_);
@@ -443,7 +456,7 @@ Result<void> EventLoop::run() {
     if (stopping_) return {};
     worked |= run_workers();
     if (awake_.empty()) {
-      TRY(submit(1));
+      TRY(sleep());
       continue;
     }
     if (io_uring_sq_ready(&ring_) > 0) {
@@ -452,7 +465,7 @@ Result<void> EventLoop::run() {
     }
     if (worked) {
       idle_since_ns_ = 0;
-    } else if (may_poll_on()) {
+    } else if (linger_ns_ == 0 && may_poll_on()) {
       __builtin_ia32_pause();
     } else {
       rest_workers();

@@ -112,6 +112,10 @@ class EventLoop {
   void wait_for_room(LoopWorker& worker);
   /// Has `worker` asked for work from now on.
   void wake(LoopWorker& worker);
+  /// What comes next is better done in batches: when nothing is left to do the loop sleeps at once,
+  /// and that one sleep lasts until two things have happened or `ns` nanoseconds have passed.
+  /// Kernels before 5.11 sleep as ever.
+  void linger(u64 ns) { linger_ns_ = ns; }
 
   /// Runs `completion` (with result 0) on the loop's thread, in the order of the calls. Any thread.
   void post(Completion completion);
@@ -134,6 +138,7 @@ class EventLoop {
   void set_completions_aside();
   bool take_completion(io_uring_cqe& completion);
   Result<void> submit(u32 wait_for);
+  Result<void> sleep();
   bool dispatch_all();
   void dispatch(const io_uring_cqe& entry);
   void deliver(const io_uring_cqe& entry, u32 position);
@@ -164,6 +169,7 @@ class EventLoop {
   u64 window_ns_ = 0;      // how long to look now: poll_ns_, or 0 while that does not pay
   u64 idle_since_ns_ = 0;  // when work ran out; 0: it has not
   u64 asleep_since_ns_ = 0;
+  u64 linger_ns_ = 0;  // see `linger`; of the next sleep only
 
   EventFd wake_;
   u64 wake_count_ = 0;
