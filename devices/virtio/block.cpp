@@ -80,8 +80,9 @@ Result<std::unique_ptr<Block>> Block::create(const BlockOptions& options, const 
   }
   for (u32 i = 0; i < options.queues; ++i) {
     const std::size_t loop = i % loops.size();
-    block->queues_.push_back(std::make_unique<BlockQueue>(block->disk_, *loops[loop], files[loop],
-                                                          TRY(EventFd::create())));
+    auto kick = std::make_shared<QueueKick>(*loops[loop], TRY(EventFd::create()));
+    block->queues_.push_back(
+        std::make_unique<BlockQueue>(block->disk_, files[loop], std::move(kick)));
   }
   return block;
 }

@@ -59,8 +59,8 @@ void drop_front(iovec*& segments, u32& count, u64 done) {
 
 }  // namespace
 
-BlockQueue::BlockQueue(BlockDisk& disk, EventLoop& loop, BlockFiles files, EventFd kick)
-    : QueueWorker(disk, loop, std::move(kick)), disk_(disk), files_(files) {}
+BlockQueue::BlockQueue(BlockDisk& disk, BlockFiles files, std::shared_ptr<QueueKick> kick)
+    : QueueWorker(disk, std::move(kick)), disk_(disk), files_(files) {}
 
 bool BlockQueue::begin_queue() {
   if (pool_.size() == queue().size()) return true;

@@ -45,8 +45,8 @@ struct BlockFiles {
 /// so many bytes of them that other queues of the loop are served in time.
 class BlockQueue final : public QueueWorker {
  public:
-  /// `disk` and `loop` outlive the queue.
-  BlockQueue(BlockDisk& disk, EventLoop& loop, BlockFiles files, EventFd kick);
+  /// `disk` outlives the queue.
+  BlockQueue(BlockDisk& disk, BlockFiles files, std::shared_ptr<QueueKick> kick);
 
  private:
   struct Pending : BlockRequest {

@@ -41,23 +41,33 @@ Result<std::unique_ptr<Net>> Net::create(const NetOptions& options, std::unique_
   const u32 pairs = port->pair_count();
   CHECK(pairs >= 1 && pairs <= kMaxPairs && !loops.empty(), "the port was asked for as many");
   std::unique_ptr<Net> net(new Net(options, std::move(port), memory));
+  const auto make_kick = [&](u32 pair) -> Result<std::shared_ptr<QueueKick>> {
+    return std::make_shared<QueueKick>(*loops[pair % loops.size()], TRY(EventFd::create()));
+  };
+  std::shared_ptr<QueueKick> third;
   for (u32 pair = 0; pair < pairs; ++pair) {
-    EventLoop& loop = *loops[pair % loops.size()];
     const int fd = net->port_->fd(pair);
-    net->receive_.push_back(TRY(NetReceiveQueue::create(net->device_, loop, fd, net->port_->name(),
-                                                        TRY(EventFd::create()))));
     net->transmit_.push_back(
-        std::make_unique<NetTransmitQueue>(net->device_, loop, fd, TRY(EventFd::create())));
+        std::make_unique<NetTransmitQueue>(net->device_, fd, TRY(make_kick(pair))));
+    std::shared_ptr<QueueKick> kick = TRY(make_kick(pair));
+    if (pair == 1) third = kick;
+    net->receive_.push_back(TRY(NetReceiveQueue::create(
+        net->device_, fd, net->port_->name(), net->transmit_[pair]->counters(), std::move(kick))));
   }
   NetCommandHandler& handler = *net;
-  net->control_ = std::make_unique<NetControlQueue>(net->device_, *loops[0], pairs, handler,
-                                                    TRY(EventFd::create()));
+  net->control_ =
+      std::make_unique<NetControlQueue>(net->device_, pairs, handler, TRY(make_kick(0)));
+  if (third) {
+    net->early_control_ =
+        std::make_unique<NetControlQueue>(net->device_, pairs, handler, std::move(third));
+  }
   return net;
 }
 
 QueueWorker& Net::worker(u32 index) const {
   const u32 pair = index / 2;
   if (pair == pair_count()) return *control_;
+  if (index == 2 && (device_.rules.features & net_feature::kMq) == 0) return *early_control_;
   if (index % 2 == 0) return *receive_[pair];
   return *transmit_[pair];
 }

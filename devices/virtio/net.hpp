@@ -32,7 +32,8 @@ struct NetOptions {
 };
 
 /// Moves frames between a driver and a port. Its queues are receiveq and transmitq of each pair,
-/// then the controlq. Pair p is served by loop p modulo their number, the controlq by loop 0.
+/// then the controlq; for a driver without MQ the controlq is queue 2 [Virtio 1.2 5.1.2]. Pair p is
+/// served by loop p modulo their number, the controlq by loop 0, as queue 2 by the second pair's.
 class Net final : public Device, private NetCommandHandler {
  public:
   static constexpr u32 kMaxPairs = 8;
@@ -103,9 +104,10 @@ class Net final : public Device, private NetCommandHandler {
   const u16 queue_size_;
   NetDevice device_;
   const std::unique_ptr<NetPort> port_;
-  std::vector<std::unique_ptr<NetReceiveQueue>> receive_;
   std::vector<std::unique_ptr<NetTransmitQueue>> transmit_;
+  std::vector<std::unique_ptr<NetReceiveQueue>> receive_;
   std::unique_ptr<NetControlQueue> control_;
+  std::unique_ptr<NetControlQueue> early_control_;  // null with one pair
 
   mutable std::mutex lock_;  // guards the two below; taken before the port's and loops'
   State state_;

@@ -19,13 +19,10 @@ class NetCommandHandler {
 /// for the answer breaks the queue.
 class NetControlQueue final : public QueueWorker {
  public:
-  /// A device of `pairs` queue pairs. `device`, `loop` and `handler` outlive the queue.
-  NetControlQueue(NetDevice& device, EventLoop& loop, u32 pairs, NetCommandHandler& handler,
-                  EventFd kick)
-      : QueueWorker(device, loop, std::move(kick)),
-        device_(device),
-        pairs_(pairs),
-        handler_(handler) {}
+  /// A device of `pairs` queue pairs. `device` and `handler` outlive the queue.
+  NetControlQueue(NetDevice& device, u32 pairs, NetCommandHandler& handler,
+                  std::shared_ptr<QueueKick> kick)
+      : QueueWorker(device, std::move(kick)), device_(device), pairs_(pairs), handler_(handler) {}
 
  private:
   bool begin_queue() override { return true; }

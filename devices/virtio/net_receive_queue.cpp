@@ -14,15 +14,24 @@ constexpr u32 kBurst = 128;
 /// Frames that are read ahead.
 constexpr u16 kBuffers = 128;
 
+/// A stream is what brings this many frames in this time, and few are sent meanwhile. Whoever sends
+/// it does not wait for each: it is received in batches, at the price of so much time.
+constexpr u64 kWindowNs = 500'000;
+constexpr u64 kStreamFrames = 15;
+constexpr u64 kStreamPerSent = 4;
+constexpr u64 kLingerNs = 50'000;
+
 }  // namespace
 
-Result<std::unique_ptr<NetReceiveQueue>> NetReceiveQueue::create(NetDevice& device, EventLoop& loop,
-                                                                 int fd, std::string port,
-                                                                 EventFd kick) {
+Result<std::unique_ptr<NetReceiveQueue>> NetReceiveQueue::create(NetDevice& device, int fd,
+                                                                 std::string port,
+                                                                 const NetCounters& transmitted,
+                                                                 std::shared_ptr<QueueKick> kick) {
   std::unique_ptr<NetReceiveQueue> queue(
-      new NetReceiveQueue(device, loop, std::move(port), std::move(kick)));
+      new NetReceiveQueue(device, std::move(port), transmitted, std::move(kick)));
   queue->reader_ = TRY(FrameReader::create(
-      loop, {.fd = fd, .buffers = kBuffers, .size = sizeof(NetHeader) + kMaxFrameSize}, *queue));
+      queue->loop(), {.fd = fd, .buffers = kBuffers, .size = sizeof(NetHeader) + kMaxFrameSize},
+      *queue));
   return queue;
 }
 
@@ -73,8 +82,25 @@ bool NetReceiveQueue::serve() {
     admitted_ = false;
     ++done;
   }
-  if (done > 0) reader_->refill();
-  return done > 0;
+  if (done == 0) return false;
+  reader_->refill();
+  note_rate(done);
+  return true;
+}
+
+void NetReceiveQueue::note_rate(u32 frames) {
+  window_frames_ += frames;
+  const u64 now = now_ns();
+  const u64 passed = now - window_start_ns_;
+  if (passed >= kWindowNs) {
+    const u64 sent = transmitted_.frames();
+    is_stream_ = window_frames_ * kWindowNs >= kStreamFrames * passed &&
+                 window_frames_ >= kStreamPerSent * (sent - window_sent_);
+    window_start_ns_ = now;
+    window_frames_ = 0;
+    window_sent_ = sent;
+  }
+  if (is_stream_) loop().linger(kLingerNs);
 }
 
 /// Hands over one frame, header and all, or drops it. False when it has to wait.

@@ -19,10 +19,12 @@ namespace mote::virtio {
 /// which a whole queue of buffers, or without MRG_RXBUF the one whose turn it is, is too small.
 class NetReceiveQueue final : public QueueWorker, private FrameListener {
  public:
-  /// Reads frames from `fd`, a NetPort's called `port`. Before the loop runs; `device` and `loop`
-  /// outlive the queue.
-  static Result<std::unique_ptr<NetReceiveQueue>> create(NetDevice& device, EventLoop& loop, int fd,
-                                                         std::string port, EventFd kick);
+  /// Reads frames from `fd`, a NetPort's called `port`; `transmitted` counts those of the other
+  /// direction. Before the loop runs; `device` and `transmitted` outlive the queue.
+  static Result<std::unique_ptr<NetReceiveQueue>> create(NetDevice& device, int fd,
+                                                         std::string port,
+                                                         const NetCounters& transmitted,
+                                                         std::shared_ptr<QueueKick> kick);
 
   /// Whether frames are read while the queue runs. Any thread, one at a time.
   void set_active(bool active);
@@ -34,10 +36,12 @@ class NetReceiveQueue final : public QueueWorker, private FrameListener {
     u16 head;
     u32 size;
   };
-  NetReceiveQueue(NetDevice& device, EventLoop& loop, std::string port, EventFd kick)
-      : QueueWorker(device, loop, std::move(kick)),
+  NetReceiveQueue(NetDevice& device, std::string port, const NetCounters& transmitted,
+                  std::shared_ptr<QueueKick> kick)
+      : QueueWorker(device, std::move(kick)),
         device_(device),
         port_(std::move(port)),
+        transmitted_(transmitted),
         first_(kMaxQueueSize) {}
 
   bool begin_queue() override;
@@ -54,9 +58,11 @@ class NetReceiveQueue final : public QueueWorker, private FrameListener {
   bool fill_many(NetHeader& header, std::span<std::byte> frame);
   bool drop();
   void take_back();
+  void note_rate(u32 frames);
 
   NetDevice& device_;
   const std::string port_;
+  const NetCounters& transmitted_;
   NetCounters counters_;
   std::unique_ptr<FrameReader> reader_;
   std::atomic<bool> active_{false};
@@ -67,6 +73,12 @@ class NetReceiveQueue final : public QueueWorker, private FrameListener {
   std::size_t copied_ = 0;
   std::vector<Filled> filled_;  // where to
   Chain first_;                 // the first of these
+
+  // What came since `window_start_ns_`.
+  u64 window_start_ns_ = 0;
+  u64 window_frames_ = 0;
+  u64 window_sent_ = 0;  // where the transmit queue's counter stood
+  bool is_stream_ = false;
 };
 
 }  // namespace mote::virtio

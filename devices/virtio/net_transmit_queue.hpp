@@ -18,9 +18,9 @@ namespace mote::virtio {
 /// no room the frame waits for it.
 class NetTransmitQueue final : public QueueWorker {
  public:
-  /// Frames are written to `fd`, a NetPort's. `device` and `loop` outlive the queue.
-  NetTransmitQueue(NetDevice& device, EventLoop& loop, int fd, EventFd kick)
-      : QueueWorker(device, loop, std::move(kick)), device_(device), fd_(fd) {}
+  /// Frames are written to `fd`, a NetPort's. `device` outlives the queue.
+  NetTransmitQueue(NetDevice& device, int fd, std::shared_ptr<QueueKick> kick)
+      : QueueWorker(device, std::move(kick)), device_(device), fd_(fd) {}
 
   const NetCounters& counters() const { return counters_; }
 

@@ -6,8 +6,27 @@
 
 namespace mote::virtio {
 
-QueueWorker::QueueWorker(QueueOwner& owner, EventLoop& loop, EventFd kick)
-    : owner_(owner), loop_(loop), kick_(std::move(kick)), chain_(kMaxQueueSize), alarm_(loop) {
+void QueueKick::aim_at(QueueWorker& worker) {
+  if (std::exchange(worker_, &worker) == nullptr) read();
+}
+
+void QueueKick::read() {
+  loop_.read(kick_.fd(), std::as_writable_bytes(std::span(&count_, 1)),
+             Completion::to<&QueueKick::on_kick>(this));
+}
+
+void QueueKick::on_kick(i32 result) {
+  if (result == -ECANCELED) return;
+  read();
+  worker_->on_kick();
+}
+
+QueueWorker::QueueWorker(QueueOwner& owner, std::shared_ptr<QueueKick> kick)
+    : owner_(owner),
+      loop_(kick->loop()),
+      kick_(std::move(kick)),
+      chain_(kMaxQueueSize),
+      alarm_(loop_) {
   alarm_.set_handler(*this);
 }
 
@@ -26,7 +45,7 @@ void QueueWorker::on_start(i32) {
   queue_ = next_queue_;
   broken_ = limited_ = starved_ = false;
   running_ = true;
-  if (!kick_armed_) read_kick();
+  kick_->aim_at(*this);
   if (!begin_queue()) return give_up();
   wake();
 }
@@ -44,15 +63,7 @@ void QueueWorker::come_to_rest() {
   std::exchange(rested_, nullptr)->arrive();
 }
 
-void QueueWorker::read_kick() {
-  kick_armed_ = true;
-  loop_.read(kick_.fd(), std::as_writable_bytes(std::span(&kick_count_, 1)),
-             Completion::to<&QueueWorker::on_kick>(this));
-}
-
-void QueueWorker::on_kick(i32 result) {
-  if (result == -ECANCELED) return;
-  read_kick();
+void QueueWorker::on_kick() {
   if (running_) wake();
 }
 

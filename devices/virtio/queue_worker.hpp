@@ -3,6 +3,7 @@
 // the queues of all devices have in common.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -28,13 +29,39 @@ struct QueueOwner {
   LogLimiter log_limiter;
 };
 
+class QueueWorker;
+
+/// The driver's notifications of one queue number, read on a loop. Which worker serves that number
+/// may depend on what was negotiated.
+class QueueKick {
+ public:
+  /// `loop` outlives it.
+  QueueKick(EventLoop& loop, EventFd kick) : loop_(loop), kick_(std::move(kick)) {}
+  QueueKick(const QueueKick&) = delete;
+  QueueKick& operator=(const QueueKick&) = delete;
+
+  EventLoop& loop() const { return loop_; }
+  int fd() const { return kick_.fd(); }
+  /// Notifications are for `worker` from now on. On the loop's thread.
+  void aim_at(QueueWorker& worker);
+
+ private:
+  void read();
+  void on_kick(i32 result);
+
+  EventLoop& loop_;
+  const EventFd kick_;
+  u64 count_ = 0;
+  QueueWorker* worker_ = nullptr;  // set: a read is in flight
+};
+
 /// Serves one queue from `start` to `stop`, as often as the driver likes. While it is awake it
 /// looks at the available ring itself, and the driver is asked not to notify. What has ended by the
 /// next look is published with one interrupt.
 class QueueWorker : protected LoopWorker, private AlarmHandler {
  public:
-  /// `owner` and `loop` outlive the queue.
-  QueueWorker(QueueOwner& owner, EventLoop& loop, EventFd kick);
+  /// Serves on the loop of `kick`. `owner` outlives the queue.
+  QueueWorker(QueueOwner& owner, std::shared_ptr<QueueKick> kick);
   QueueWorker(const QueueWorker&) = delete;
   QueueWorker& operator=(const QueueWorker&) = delete;
 
@@ -42,7 +69,7 @@ class QueueWorker : protected LoopWorker, private AlarmHandler {
   void start(const Queue& queue);
   void stop(Countdown& rested);
   QueuePosition position() const { return queue_->position(); }
-  int kick_fd() const { return kick_.fd(); }
+  int kick_fd() const { return kick_->fd(); }
 
  protected:
   /// The queue begins. Makes what is needed for its size; false, after a message: it cannot.
@@ -70,6 +97,7 @@ class QueueWorker : protected LoopWorker, private AlarmHandler {
   bool has_room();
   /// Whether the limit lets `bytes` bytes go now; else the queue waits until it does.
   bool admits(RateLimiter& limiter, u64 bytes);
+  u64 now_ns() const { return alarm_.now_ns(); }
   /// There may be something to do.
   void wake() { loop_.wake(*this); }
   /// Something of the guest's is in use no more: asks for a look, or ends a stop that waits.
@@ -78,22 +106,20 @@ class QueueWorker : protected LoopWorker, private AlarmHandler {
   void give_up();
 
  private:
+  friend class QueueKick;
   bool work() override;
   bool rest() override;
   void on_alarm() override;
   void on_start(i32);
   void on_stop(i32);
-  void on_kick(i32);
-  void read_kick();
+  void on_kick();
   void publish();
   void come_to_rest();
   bool may_take() const { return running_ && rested_ == nullptr && !broken_; }
 
   QueueOwner& owner_;
   EventLoop& loop_;
-  const EventFd kick_;
-  u64 kick_count_ = 0;
-  bool kick_armed_ = false;
+  const std::shared_ptr<QueueKick> kick_;
 
   // Handed over by `start` and `stop`.
   std::optional<Queue> next_queue_;

@@ -18,7 +18,8 @@ using namespace net_feature;  // NOLINT: this file is about them
 struct NetDeviceTest : test::NetTest {
   explicit NetDeviceTest(u32 pairs = 1) : NetTest(pairs) {}
 
-  u32 control() const { return net->queue_count() - 1; }
+  bool third_is_control = false;
+  u32 control() const { return third_is_control ? 2 : net->queue_count() - 1; }
   /// Sends a command; the acknowledgement, 255 when there was none.
   u8 command(u8 command_class, u8 number, std::string_view bytes) {
     const std::string all =
@@ -208,6 +209,28 @@ TEST_F(NetPairsTest, PairsComeIntoUseWhenTheDriverSaysSo) {
   EXPECT_EQ(wire.pairs, 2u);
   EXPECT_EQ(net->save().pairs, 2);
   expect_arrival(1);
+}
+
+TEST_F(NetPairsTest, WithoutMqTheThirdQueueIsTheControlQueue) {
+  make(2);
+  // Drivers of both kinds, one after the other, kick the same queue.
+  for (int round = 0; round < 3; ++round) {
+    start_all(~kMq);
+    third_is_control = true;
+    EXPECT_EQ(set_offloads(kGuestCsum), 0);
+    EXPECT_EQ(wire.offloads, kGuestCsum);
+    EXPECT_EQ(set_pairs(1), 1) << "not negotiated";
+    EXPECT_EQ(set_offloads(0), 0);
+    stop_all();
+    net->reset();
+    start_all();
+    third_is_control = false;
+    EXPECT_EQ(set_pairs(2), 0);
+    expect_arrival(1);
+    expect_arrival(1);
+    stop_all();
+    net->reset();
+  }
 }
 
 TEST_F(NetPairsTest, ImpossibleNumbersOfPairsAreErrors) {
