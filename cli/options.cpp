@@ -6,6 +6,7 @@
 #include "core/text.hpp"
 #include "vmm/config/block_option.hpp"
 #include "vmm/config/nearest.hpp"
+#include "vmm/config/net_option.hpp"
 #include "vmm/config/size.hpp"
 
 namespace mote {
@@ -65,6 +66,11 @@ Result<void> set_announce(std::string_view argument, VmConfig& config) {
 
 Result<void> add_block(std::string_view argument, VmConfig& config) {
   config.blocks.push_back(TRY(parse_block_option(argument)));
+  return {};
+}
+
+Result<void> add_net(std::string_view argument, VmConfig& config) {
+  config.nets.push_back(TRY(parse_net_option(argument)));
   return {};
 }
 
@@ -129,7 +135,9 @@ constexpr Option kRunOptions[] = {
      set_memory},
     {"block", Argument::kRequired, "DISK", "a disk: FILE[,read_only][,root][,cache=direct]...",
      add_block},
-    {"io-threads", Argument::kRequired, "N", "threads that serve disks, 1 to 8 (default 1)",
+    {"net", Argument::kRequired, "NET", "a network interface: TAP[,mac=MAC][,queues=N]...",
+     add_net},
+    {"io-threads", Argument::kRequired, "N", "threads that serve devices, 1 to 8 (default 1)",
      set_io_threads},
     {"poll-us", Argument::kRequired, "N",
      "longest look for work before sleep (default 30; 0: none)", set_poll_us},

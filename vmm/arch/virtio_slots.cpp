@@ -2,9 +2,11 @@
 #include "vmm/arch/virtio_slots.hpp"
 
 #include "core/text.hpp"
+#include "vmm/config/vm_config.hpp"
 
 namespace mote::arch {
 
+static_assert(kMaxVirtioDevices == mote::kMaxVirtioDevices, "a configuration may ask for them");
 static_assert(layout::kVirtioMmioStride == 4 * kKiB, "the word says so");
 static_assert(layout::kVirtioMmio >= layout::kHoleStart &&
               layout::kVirtioMmio.raw() + kMaxVirtioDevices * layout::kVirtioMmioStride <=

@@ -2,10 +2,10 @@
 #include "vmm/config/block_option.hpp"
 
 #include <array>
-#include <charconv>
 #include <string>
 
 #include "vmm/config/nearest.hpp"
+#include "vmm/config/option_words.hpp"
 
 namespace mote {
 namespace {
@@ -13,23 +13,11 @@ namespace {
 constexpr std::array<std::string_view, 6> kKeys = {"id",     "read_only",  "root",
                                                    "queues", "queue_size", "cache"};
 
-Error refused(std::string_view key, std::string_view value, const char* expected) {
-  return Error::config(std::string(key) + " must be " + expected + ", not '" + std::string(value) +
-                       "'");
-}
-
 Result<void> set_flag(std::string_view key, std::string_view value, bool& flag) {
   if (!value.empty() && value != "true" && value != "false") {
-    return refused(key, value, "true or false");
+    return refused_value(key, value, "true or false");
   }
   flag = value != "false";
-  return {};
-}
-
-Result<void> set_number(std::string_view key, std::string_view value, u32& number) {
-  const char* const end = value.data() + value.size();
-  const auto [rest, error] = std::from_chars(value.data(), end, number);
-  if (error != std::errc{} || rest != end) return refused(key, value, "a whole number");
   return {};
 }
 
@@ -41,7 +29,7 @@ Result<void> set_cache(std::string_view key, std::string_view value, BlockCache&
   } else if (value == "direct") {
     cache = BlockCache::kDirect;
   } else {
-    return refused(key, value, "writeback, unsafe or direct");
+    return refused_value(key, value, "writeback, unsafe or direct");
   }
   return {};
 }
@@ -53,19 +41,11 @@ Result<void> set(std::string_view key, std::string_view value, BlockConfig& bloc
   }
   if (key == "read_only") return set_flag(key, value, block.read_only);
   if (key == "root") return set_flag(key, value, block.root);
-  if (key == "queues") return set_number(key, value, block.queues);
-  if (key == "queue_size") return set_number(key, value, block.queue_size);
+  if (key == "queues") return set_option_number(key, value, block.queues);
+  if (key == "queue_size") return set_option_number(key, value, block.queue_size);
   if (key == "cache") return set_cache(key, value, block.cache);
   return Error::config("unknown key '" + std::string(key) + "'" + did_you_mean(key, kKeys) +
                        " -- id, read_only, root, queues, queue_size and cache are known");
-}
-
-/// What stands before the first `mark`; `text` keeps what follows it.
-std::string_view cut(std::string_view& text, char mark) {
-  const std::size_t end = text.find(mark);
-  const std::string_view front = text.substr(0, end);
-  text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
-  return front;
 }
 
 }  // namespace

@@ -21,11 +21,13 @@ using namespace toml_values;
 constexpr std::size_t kMaxFileSize = kMiB;
 constexpr std::size_t kMostProblems = 20;  // more are counted, but not listed
 constexpr std::string_view kBlock = "block";
+constexpr std::string_view kNet = "net";
 
 /// Where a value goes, and what turns a relative path into one that can be opened.
 struct Target {
   VmConfig& config;
   BlockConfig* block;          // the one that is being read, or null
+  NetConfig* net;              // likewise
   std::string_view directory;  // with its slash; empty: the current one
 };
 
@@ -73,6 +75,19 @@ constexpr KnownKey kKeys[] = {
     {{"block", "bandwidth"}, [](Value v, To t) { return set_rate(v, true, t.block->bandwidth); }},
     {{"block", "operations"},
      [](Value v, To t) { return set_rate(v, false, t.block->operations); }},
+    {{"net", "id"}, [](Value v, To t) { return set_text(v, t.net->id); }},
+    {{"net", "tap"}, [](Value v, To t) { return set_text(v, t.net->tap); }},
+    {{"net", "fds"}, [](Value v, To t) { return set_fds(v, t.net->fds); }},
+    {{"net", "mac"}, [](Value v, To t) { return set_mac(v, t.net->mac); }},
+    {{"net", "mtu"}, [](Value v, To t) { return set_number(v, kMinMtu, kMaxMtu, t.net->mtu); }},
+    {{"net", "queues"},
+     [](Value v, To t) { return set_number(v, 1, kMaxNetQueues, t.net->queues); }},
+    {{"net", "queue_size"},
+     [](Value v, To t) { return set_number(v, kMinQueueSize, kMaxQueueSize, t.net->queue_size); }},
+    {{"net", "rx_bandwidth"}, [](Value v, To t) { return set_rate(v, true, t.net->rx_bandwidth); }},
+    {{"net", "rx_frames"}, [](Value v, To t) { return set_rate(v, false, t.net->rx_frames); }},
+    {{"net", "tx_bandwidth"}, [](Value v, To t) { return set_rate(v, true, t.net->tx_bandwidth); }},
+    {{"net", "tx_frames"}, [](Value v, To t) { return set_rate(v, false, t.net->tx_frames); }},
     {{"serial", "mode"}, [](Value v, To t) { return set_mode(v, t.config.serial.mode); }},
     {{"serial", "path"},
      [](Value v, To t) { return set_path(v, t.directory, t.config.serial.path); }},
@@ -132,7 +147,15 @@ class Reader {
       const std::string_view name = key.str();
       const bool known = std::find(tables.begin(), tables.end(), name) != tables.end();
       if (known && name == kBlock) {
-        read_blocks(value);
+        for (const toml::table* disk : tables_of(value, name, "a disk's")) {
+          target_.block = &target_.config.blocks.emplace_back();
+          read_table(name, *disk);
+        }
+      } else if (known && name == kNet) {
+        for (const toml::table* net : tables_of(value, name, "an interface's")) {
+          target_.net = &target_.config.nets.emplace_back();
+          read_table(name, *net);
+        }
       } else if (const auto* table = value.as_table(); known && table != nullptr) {
         read_table(name, *table);
       } else if (known) {
@@ -176,17 +199,19 @@ class Reader {
     std::string text;
   };
 
-  void read_blocks(const toml::node& value) {
+  /// The tables of an array of them. `whose`: "a disk's".
+  std::vector<const toml::table*> tables_of(const toml::node& value, std::string_view name,
+                                            const char* whose) {
+    std::vector<const toml::table*> tables;
     const auto* array = value.as_array();
     if (array == nullptr || !array->is_array_of_tables()) {
-      report(value.source(), "'block' " + wrong_type("an array of tables", value) +
-                                 " -- write [[block]] and a disk's keys below");
-      return;
+      report(value.source(), quoted(name) + " " + wrong_type("an array of tables", value) +
+                                 " -- write [[" + std::string(name) + "]] and " + whose +
+                                 " keys below");
+      return tables;
     }
-    for (const toml::node& disk : *array) {
-      target_.block = &target_.config.blocks.emplace_back();
-      read_table(kBlock, *disk.as_table());
-    }
+    for (const toml::node& table : *array) tables.push_back(table.as_table());
+    return tables;
   }
 
   void read_table(std::string_view name, const toml::table& table) {
@@ -223,7 +248,8 @@ std::span<const TomlKey> toml_keys() {
 
 Result<VmConfig> read_toml(std::string_view text, std::string_view file_name) {
   VmConfig config;
-  Reader reader(file_name, {config, nullptr, file_name.substr(0, file_name.rfind('/') + 1)});
+  Reader reader(file_name,
+                {config, nullptr, nullptr, file_name.substr(0, file_name.rfind('/') + 1)});
   const toml::parse_result document = toml::parse(text);
   if (document) {
     reader.read_document(document.table());

@@ -5,9 +5,11 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "core/text.hpp"
 #include "vmm/config/nearest.hpp"
@@ -94,6 +96,28 @@ inline std::string set_memory(const toml::node& value, u64& bytes) {
   const auto size = parse_size(string->get());
   if (!size) return "is wrong: " + size.error().message();
   bytes = *size;
+  return {};
+}
+
+inline std::string set_mac(const toml::node& value, std::optional<MacAddress>& mac) {
+  const auto* string = value.as_string();
+  if (string == nullptr) return wrong_type("a string, as in \"02:00:5e:00:53:01\"", value);
+  const auto read = parse_mac(string->get());
+  if (!read) return "is wrong: " + read.error().message();
+  mac = *read;
+  return {};
+}
+
+/// Open descriptors, which are no place for the standard streams.
+inline std::string set_fds(const toml::node& value, std::vector<int>& fds) {
+  const auto* array = value.as_array();
+  if (array == nullptr) return wrong_type("an array of descriptors, as in [5, 6]", value);
+  for (const toml::node& element : *array) {
+    int fd = 0;
+    const std::string problem = set_number(element, 0, std::numeric_limits<int>::max(), fd);
+    if (!problem.empty()) return "has an element that " + problem;
+    fds.push_back(fd);
+  }
   return {};
 }
 

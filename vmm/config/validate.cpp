@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vmm/config/validate.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <bit>
+#include <string>
 
+#include "core/interface_name.hpp"
 #include "core/text.hpp"
 #include "vmm/config/size.hpp"
 
@@ -68,19 +72,25 @@ bool is_id(std::string_view text) {
          });
 }
 
+/// What disks and network interfaces have in common.
+Result<void> validate_device(const std::string& id, u32 queue_size, const std::string& name) {
+  if (!is_id(id)) {
+    return Error::config(name + ".id: '" + id.substr(0, 64) +
+                         "' is no id -- take up to 20 letters, digits, '_' and '-'");
+  }
+  if (!std::has_single_bit(queue_size) || queue_size < kMinQueueSize ||
+      queue_size > kMaxQueueSize) {
+    return Error::config(name + format(".queue_size: %u is no power of two from %u to %u",
+                                       queue_size, kMinQueueSize, kMaxQueueSize));
+  }
+  return {};
+}
+
 Result<void> validate_block(const BlockConfig& block, const std::string& name) {
   if (block.path.empty()) {
     return Error::config(name + ": no path -- name a raw image or a block device");
   }
-  if (!is_id(block.id)) {
-    return Error::config(name + ".id: '" + block.id.substr(0, 64) +
-                         "' is no id -- take up to 20 letters, digits, '_' and '-'");
-  }
-  if (!std::has_single_bit(block.queue_size) || block.queue_size < kMinQueueSize ||
-      block.queue_size > kMaxQueueSize) {
-    return Error::config(name + format(".queue_size: %u is no power of two from %u to %u",
-                                       block.queue_size, kMinQueueSize, kMaxQueueSize));
-  }
+  TRY(validate_device(block.id, block.queue_size, name));
   if (block.queues > kMaxBlockQueues) {
     return Error::config(
         name + format(".queues: %u are too many -- choose 1 to %u", block.queues, kMaxBlockQueues));
@@ -89,11 +99,6 @@ Result<void> validate_block(const BlockConfig& block, const std::string& name) {
 }
 
 Result<void> validate_blocks(const std::vector<BlockConfig>& blocks) {
-  if (blocks.size() > kMaxBlocks) {
-    return Error::config(
-        format("block: %zu disks are too many -- the machine has interrupts for %zu", blocks.size(),
-               kMaxBlocks));
-  }
   std::size_t roots = 0;
   for (std::size_t i = 0; i < blocks.size(); ++i) {
     TRY(validate_block(blocks[i], format("block[%zu]", i)));
@@ -106,6 +111,107 @@ Result<void> validate_blocks(const std::vector<BlockConfig>& blocks) {
   }
   if (roots > 1) return Error::config("block: more than one disk has root = true");
   return {};
+}
+
+Result<void> validate_fds(const std::vector<int>& fds, u32 queues, const std::string& name) {
+  if (fds.size() > kMaxNetQueues) {
+    return Error::config(
+        name + format(".fds: %zu are too many -- choose 1 to %u", fds.size(), kMaxNetQueues));
+  }
+  if (queues != 0 && queues != fds.size()) {
+    return Error::config(name + format(".queues: %u, but %zu descriptors are handed over -- leave "
+                                       "queues out: each descriptor is one",
+                                       queues, fds.size()));
+  }
+  for (std::size_t i = 0; i < fds.size(); ++i) {
+    if (fds[i] <= STDERR_FILENO) {
+      return Error::config(name + format(".fds: %d is a standard stream -- hand the tap over as 3 "
+                                         "or above",
+                                         fds[i]));
+    }
+    if (std::count(fds.begin(), fds.end(), fds[i]) > 1) {
+      return Error::config(name + format(".fds: %d is there twice -- each descriptor is one queue "
+                                         "pair",
+                                         fds[i]));
+    }
+  }
+  return {};
+}
+
+/// Where the frames go.
+Result<void> validate_port(const NetConfig& net, const std::string& name) {
+  if (net.tap.empty() && net.fds.empty()) {
+    return Error::config(name + ": no tap -- name one, or hand one over with fds");
+  }
+  if (!net.fds.empty() && !net.tap.empty()) {
+    return Error::config(name + ": a tap and fds -- leave one of them out");
+  }
+  if (!net.fds.empty()) return validate_fds(net.fds, net.queues, name);
+  auto tap = check_interface_name(net.tap);
+  if (!tap) return std::move(tap).error().within(name + ".tap");
+  return {};
+}
+
+Result<void> validate_net(const NetConfig& net, const std::string& name) {
+  TRY(validate_device(net.id, net.queue_size, name));
+  if (net.queues > kMaxNetQueues) {
+    return Error::config(
+        name + format(".queues: %u are too many -- choose 1 to %u", net.queues, kMaxNetQueues));
+  }
+  if (net.mac && !is_unicast(*net.mac)) {
+    return Error::config(name + ".mac: " + print_mac(*net.mac) +
+                         " is no address of one interface -- choose one whose first byte is even, "
+                         "as in 02:00:5e:00:53:01");
+  }
+  if (net.mtu != 0 && (net.mtu < kMinMtu || net.mtu > kMaxMtu)) {
+    return Error::config(
+        name + format(".mtu: %u is out of range -- choose %u to %u", net.mtu, kMinMtu, kMaxMtu));
+  }
+  return validate_port(net, name);
+}
+
+/// What no two interfaces may share. `earlier` and `later` are their positions.
+Result<void> validate_pair(const std::vector<NetConfig>& nets, std::size_t earlier,
+                           std::size_t later) {
+  const NetConfig& a = nets[earlier];
+  const NetConfig& b = nets[later];
+  const auto shared = [&](const char* key, const std::string& value, const char* remedy) {
+    return Error::config(format("net[%zu].%s: net[%zu] has it as well: '", later, key, earlier) +
+                         value + "' -- " + remedy);
+  };
+  if (net_id(a, earlier) == net_id(b, later)) {
+    return shared("id", net_id(b, later), "choose another, or leave it out");
+  }
+  if (!b.tap.empty() && a.tap == b.tap) {
+    return shared("tap", b.tap, "make one more: ip tuntap add dev NAME mode tap");
+  }
+  if (b.mac && a.mac == b.mac) {
+    return shared("mac", print_mac(*b.mac), "choose another, or leave it out");
+  }
+  for (const int fd : b.fds) {
+    if (std::find(a.fds.begin(), a.fds.end(), fd) != a.fds.end()) {
+      return shared("fds", std::to_string(fd), "each descriptor is one queue pair of one of them");
+    }
+  }
+  return {};
+}
+
+Result<void> validate_nets(const std::vector<NetConfig>& nets) {
+  for (std::size_t i = 0; i < nets.size(); ++i) {
+    TRY(validate_net(nets[i], format("net[%zu]", i)));
+    for (std::size_t j = 0; j < i; ++j) TRY(validate_pair(nets, j, i));
+  }
+  return {};
+}
+
+/// Each device has an interrupt of its own.
+Result<void> validate_device_count(std::size_t disks, std::size_t nets) {
+  if (disks + nets <= kMaxVirtioDevices) return {};
+  const std::string what = nets == 0    ? format("block: %zu disks", disks)
+                           : disks == 0 ? format("net: %zu interfaces", nets)
+                                        : format("block and net: %zu devices", disks + nets);
+  return Error::config(
+      what + format(" are too many -- the machine has interrupts for %zu", kMaxVirtioDevices));
 }
 
 Result<void> validate_serial(const SerialConfig& serial) {
@@ -123,7 +229,9 @@ Result<void> validate_serial(const SerialConfig& serial) {
 Result<void> validate(const VmConfig& config) {
   TRY(validate_kernel(config.kernel));
   TRY(validate_machine(config.machine));
+  TRY(validate_device_count(config.blocks.size(), config.nets.size()));
   TRY(validate_blocks(config.blocks));
+  TRY(validate_nets(config.nets));
   return validate_serial(config.serial);
 }
 

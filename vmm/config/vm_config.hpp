@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "core/mac_address.hpp"
 #include "core/types.hpp"
 
 namespace mote {
@@ -18,9 +19,12 @@ inline constexpr std::size_t kMaxCmdline = 2048;
 
 inline constexpr u32 kMaxIoThreads = 8;
 inline constexpr u32 kMaxPollUs = 1000;
-inline constexpr std::size_t kMaxBlocks = 17;  ///< as many as there are pins for them
+inline constexpr std::size_t kMaxVirtioDevices = 17;  ///< as many as there are pins for them
 inline constexpr u32 kMaxBlockQueues = 16;
-/// The least that holds a request in three descriptors and a power of two.
+inline constexpr u32 kMaxNetQueues = 8;  ///< pairs
+inline constexpr u32 kMinMtu = 68;       ///< [Virtio 1.2 5.1.4.1]
+inline constexpr u32 kMaxMtu = 65521;    ///< what a tap takes
+/// The least that holds a disk's request in three descriptors and a power of two.
 inline constexpr u32 kMinQueueSize = 4;
 inline constexpr u32 kMaxQueueSize = 1024;
 
@@ -78,6 +82,27 @@ struct BlockConfig {
   bool operator==(const BlockConfig&) const = default;
 };
 
+/// A network interface: its frames go to a tap, which is named or handed over as descriptors.
+struct NetConfig {
+  std::string id;                 ///< as a disk's; empty: "net0" and so on, by position
+  std::string tap;                ///< an interface of the host; empty when there are `fds`
+  std::vector<int> fds;           ///< open descriptors of one tap, one per queue pair
+  std::optional<MacAddress> mac;  ///< none: made from id and tap
+  u32 mtu = 0;                    ///< 0: the guest is told none
+  u32 queues = 0;                 ///< pairs; 0: one, or as many as there are `fds`
+  u32 queue_size = 256;
+  std::optional<RateLimit> rx_bandwidth;  ///< bytes to the guest
+  std::optional<RateLimit> rx_frames;     ///< frames to the guest
+  std::optional<RateLimit> tx_bandwidth;  ///< bytes from the guest
+  std::optional<RateLimit> tx_frames;     ///< frames from the guest
+  bool operator==(const NetConfig&) const = default;
+};
+
+/// The name of interface number `position`: its own, or the default one.
+inline std::string net_id(const NetConfig& net, std::size_t position) {
+  return net.id.empty() ? "net" + std::to_string(position) : net.id;
+}
+
 enum class SerialMode { kStdio, kFile, kPty, kNone };
 
 struct SerialConfig {
@@ -96,6 +121,7 @@ struct VmConfig {
   KernelConfig kernel;
   MachineConfig machine;
   std::vector<BlockConfig> blocks;  ///< in the order in which the guest sees them
+  std::vector<NetConfig> nets;      ///< behind the disks, likewise
   SerialConfig serial;
   TimelineConfig timeline;
   bool operator==(const VmConfig&) const = default;

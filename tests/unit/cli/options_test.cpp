@@ -124,6 +124,18 @@ TEST(RunOptions, RefuseWhatIsWrongWithADisk) {
             "queues, queue_size and cache are known");
 }
 
+TEST(RunOptions, AddInterfacesBehindThoseOfTheFile) {
+  VmConfig config;
+  config.nets = {{.tap = "first"}};
+  config = apply({"--net", "second", "--net=fd=5,mtu=9000"}, config);
+  ASSERT_EQ(config.nets.size(), 3u);
+  EXPECT_EQ(config.nets[1], (NetConfig{.tap = "second"}));
+  EXPECT_EQ(config.nets[2], (NetConfig{.fds = {5}, .mtu = 9000}));
+  EXPECT_EQ(refusal({"--net", "a,macs=1"}),
+            "--net: unknown key 'macs'; did you mean 'mac'? -- fd, id, mac, mtu, queues and "
+            "queue_size are known");
+}
+
 TEST(RunOptions, RefuseWhatIsNoNumberOfVcpus) {
   for (const char* word : {"four", "", "4x", "-1", "1.5", "99999999999"}) {
     EXPECT_EQ(refusal({"--vcpus", word}),

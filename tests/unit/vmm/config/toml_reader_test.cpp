@@ -53,6 +53,19 @@ operations = { size = 1000, refill_ms = 10, burst = 5 }
 [[block]]
 path = "/dev/vdz"
 cache = "unsafe"
+[[net]]
+id = "lan"
+tap = "tap0"
+mac = "02:00:5e:00:53:01"
+mtu = 9000
+queues = 4
+queue_size = 1024
+rx_bandwidth = { size = "1MiB" }
+rx_frames = { size = 2, refill_ms = 3, burst = 4 }
+tx_bandwidth = { size = "5MiB" }
+tx_frames = { size = 6 }
+[[net]]
+fds = [7, 8]
 [serial]
 mode = "file"
 path = "/tmp/log"
@@ -73,6 +86,17 @@ json = "/tmp/trace.json"
                       .bandwidth = RateLimit{10 * kMiB, 200, kGiB},
                       .operations = RateLimit{1000, 10, 5}},
                      {.path = "/dev/vdz", .cache = BlockCache::kUnsafe}};
+  expected.nets = {{.id = "lan",
+                    .tap = "tap0",
+                    .mac = MacAddress{0x02, 0, 0x5e, 0, 0x53, 1},
+                    .mtu = 9000,
+                    .queues = 4,
+                    .queue_size = 1024,
+                    .rx_bandwidth = RateLimit{kMiB},
+                    .rx_frames = RateLimit{2, 3, 4},
+                    .tx_bandwidth = RateLimit{5 * kMiB},
+                    .tx_frames = RateLimit{6}},
+                   {.fds = {7, 8}}};
   expected.serial = {SerialMode::kFile, "/tmp/log"};
   expected.timeline = {true, "/tmp/trace.json"};
   EXPECT_EQ(config, expected);
@@ -145,6 +169,37 @@ TEST(TomlReader, TellsInWhichDiskAKeyIsWrong) {
   EXPECT_EQ(
       refusal("machine.announce = \"dsdt\"\n"),
       "vm.toml:1:20: 'machine.announce' must be \"auto\", \"cmdline\" or \"acpi\", not 'dsdt'");
+}
+
+TEST(TomlReader, WantsInterfacesAsAnArrayOfTables) {
+  EXPECT_EQ(refusal("[net]\ntap = \"tap0\"\n"),
+            "vm.toml:1:1: 'net' must be an array of tables, not a table -- write [[net]] and an "
+            "interface's keys below");
+}
+
+TEST(TomlReader, TellsInWhichWayAnInterfaceIsWrong) {
+  const auto net = [](const std::string& line) { return refusal("[[net]]\n" + line + "\n"); };
+  EXPECT_EQ(net("name = \"tap0\""), "vm.toml:2:1: unknown key 'name' in [net]");
+  EXPECT_EQ(net("tx_frame = 1"),
+            "vm.toml:2:1: unknown key 'tx_frame' in [net]; did you mean 'tx_frames'?");
+  EXPECT_EQ(net("mac = 2"),
+            "vm.toml:2:7: 'net.mac' must be a string, as in \"02:00:5e:00:53:01\", not an integer");
+  EXPECT_EQ(net("mac = \"2\""),
+            "vm.toml:2:7: 'net.mac' is wrong: '2' is no MAC address -- write six pairs of "
+            "hexadecimal digits, as in 02:00:5e:00:53:01");
+  EXPECT_EQ(net("fds = 5"),
+            "vm.toml:2:7: 'net.fds' must be an array of descriptors, as in [5, 6], not an integer");
+  EXPECT_EQ(net("fds = [5, \"6\"]"),
+            "vm.toml:2:7: 'net.fds' has an element that must be a whole number from 0 to "
+            "2147483647, not a string");
+  EXPECT_EQ(net("fds = [-1]"),
+            "vm.toml:2:7: 'net.fds' has an element that must be a whole number from 0 to "
+            "2147483647, not -1");
+  EXPECT_EQ(net("mtu = 67"),
+            "vm.toml:2:7: 'net.mtu' must be a whole number from 68 to 65521, not 67");
+  EXPECT_EQ(net("queues = 9"),
+            "vm.toml:2:10: 'net.queues' must be a whole number from 1 to 8, not 9");
+  EXPECT_EQ(net("rx_frames = { size = 0 }"), "vm.toml:2:13: 'net.rx_frames' needs a size above 0");
 }
 
 TEST(TomlReader, RefusesRateLimitsThatMeanNothing) {

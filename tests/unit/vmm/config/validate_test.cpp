@@ -154,5 +154,96 @@ TEST_F(Validate, TakesOneRootAndAsManyDisksAsThereArePins) {
   EXPECT_EQ(verdict(), "block: 18 disks are too many -- the machine has interrupts for 17");
 }
 
+TEST_F(Validate, WantsAnInterruptForEachDevice) {
+  config_.blocks.assign(9, {.path = "a"});
+  for (int n = 0; n < 8; ++n) config_.nets.push_back({.tap = "t" + std::to_string(n)});
+  EXPECT_EQ(verdict(), "fine");
+  config_.nets.push_back({.tap = "t8"});
+  EXPECT_EQ(verdict(),
+            "block and net: 18 devices are too many -- the machine has interrupts for 17");
+  config_.blocks.clear();
+  config_.nets.assign(18, {.tap = "t"});
+  EXPECT_EQ(verdict(), "net: 18 interfaces are too many -- the machine has interrupts for 17");
+}
+
+TEST_F(Validate, WantsATapOrDescriptorsForEachInterface) {
+  config_.nets = {{.tap = "tap0"}, {}};
+  EXPECT_EQ(verdict(), "net[1]: no tap -- name one, or hand one over with fds");
+  config_.nets = {{.tap = "tap0", .fds = {5}}};
+  EXPECT_EQ(verdict(), "net[0]: a tap and fds -- leave one of them out");
+  config_.nets = {{.tap = "1234567890123456"}};
+  EXPECT_EQ(verdict(),
+            "net[0].tap: '1234567890123456' is too long for a network interface: 16 bytes, and the "
+            "kernel takes 15 -- choose a shorter name");
+  config_.nets = {{.tap = "tap%d"}};
+  EXPECT_NE(verdict(), "fine");
+}
+
+TEST_F(Validate, WantsDescriptorsThatCanBeATap) {
+  config_.nets = {{.fds = {3, 4}, .queues = 2}, {.fds = {5}}};
+  EXPECT_EQ(verdict(), "fine");
+  config_.nets = {{.fds = {3, 1}}};
+  EXPECT_EQ(verdict(), "net[0].fds: 1 is a standard stream -- hand the tap over as 3 or above");
+  config_.nets = {{.fds = {3, 4, 3}}};
+  EXPECT_EQ(verdict(), "net[0].fds: 3 is there twice -- each descriptor is one queue pair");
+  config_.nets = {{.fds = {3, 4, 5, 6, 7, 8, 9, 10, 11}}};
+  EXPECT_EQ(verdict(), "net[0].fds: 9 are too many -- choose 1 to 8");
+  config_.nets = {{.fds = {3, 4}, .queues = 3}};
+  EXPECT_EQ(verdict(),
+            "net[0].queues: 3, but 2 descriptors are handed over -- leave queues out: each "
+            "descriptor is one");
+}
+
+TEST_F(Validate, WantsAnAddressOfOneInterface) {
+  config_.nets = {{.tap = "tap0", .mac = MacAddress{0x02, 0, 0x5e, 0, 0x53, 1}}};
+  EXPECT_EQ(verdict(), "fine");
+  for (const MacAddress& mac : {MacAddress{}, MacAddress{0x01, 0, 0x5e, 0, 0, 1},
+                                MacAddress{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}}) {
+    config_.nets[0].mac = mac;
+    EXPECT_EQ(verdict(), "net[0].mac: " + print_mac(mac) +
+                             " is no address of one interface -- choose one whose first byte is "
+                             "even, as in 02:00:5e:00:53:01");
+  }
+}
+
+TEST_F(Validate, LimitsQueuesAndMtuOfInterfaces) {
+  config_.nets = {{.tap = "tap0", .mtu = 65521, .queues = 8, .queue_size = 1024}};
+  EXPECT_EQ(verdict(), "fine");
+  config_.nets = {{.tap = "tap0", .queues = 9}};
+  EXPECT_EQ(verdict(), "net[0].queues: 9 are too many -- choose 1 to 8");
+  config_.nets = {{.tap = "tap0", .queue_size = 100}};
+  EXPECT_EQ(verdict(), "net[0].queue_size: 100 is no power of two from 2 to 1024");
+  for (const u32 mtu : {67u, 65522u}) {
+    config_.nets = {{.tap = "tap0", .mtu = mtu}};
+    EXPECT_EQ(verdict(),
+              "net[0].mtu: " + std::to_string(mtu) + " is out of range -- choose 68 to 65521");
+  }
+  config_.nets = {{.id = "a/b", .tap = "tap0"}};
+  EXPECT_EQ(verdict(), "net[0].id: 'a/b' is no id -- take up to 20 letters, digits, '_' and '-'");
+}
+
+TEST_F(Validate, RefusesWhatInterfacesCannotShare) {
+  const MacAddress mac = {0x02, 0, 0x5e, 0, 0x53, 1};
+  config_.nets = {{.tap = "a", .mac = mac}, {.tap = "b"}, {.tap = "c"}};
+  EXPECT_EQ(verdict(), "fine");
+  config_.nets[2].mac = mac;
+  EXPECT_EQ(verdict(),
+            "net[2].mac: net[0] has it as well: '02:00:5e:00:53:01' -- choose another, or leave it "
+            "out");
+  config_.nets[2].mac.reset();
+  config_.nets[2].tap = "b";
+  EXPECT_EQ(verdict(),
+            "net[2].tap: net[1] has it as well: 'b' -- make one more: ip tuntap add dev NAME mode "
+            "tap");
+  config_.nets[2].tap = "c";
+  config_.nets[0].id = "net2";
+  EXPECT_EQ(verdict(),
+            "net[2].id: net[0] has it as well: 'net2' -- choose another, or leave it out");
+  config_.nets = {{.fds = {5, 6}}, {.fds = {7, 6}}};
+  EXPECT_EQ(verdict(),
+            "net[1].fds: net[0] has it as well: '6' -- each descriptor is one queue pair of one of "
+            "them");
+}
+
 }  // namespace
 }  // namespace mote
