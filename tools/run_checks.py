@@ -225,6 +225,7 @@ STAGES = [
     ("binary", True, binary_stage),
     ("unit", True, gtest_stage(BUILD / "tests/unit/unit_tests")),
     ("cli", True, unittest_stage(ROOT / "tests/cli/cli_test.py")),
+    ("net-setup", False, unittest_stage(ROOT / "tests/cli/net_setup_test.py")),
     ("kvm", True, gtest_stage(BUILD / "tests/kvm/kvm_tests", timeout=900)),
     ("build-asan", False, build_stage(ASAN, "-Db_sanitize=address,undefined", "-Db_lundef=false", env=CLANG)),
     ("tidy", False, tidy_stage),
