@@ -16,5 +16,7 @@ void examine_kvm(Diagnosis& diagnosis);
 void examine_io_uring(Diagnosis& diagnosis);
 /// What the rest of the host offers a VM: memory, network, devices, confinement.
 void examine_kernel(Diagnosis& diagnosis);
+/// Of that, what network interfaces need: taps, and what they are capable of.
+void examine_taps(Diagnosis& diagnosis);
 
 }  // namespace mote

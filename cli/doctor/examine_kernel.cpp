@@ -99,19 +99,6 @@ Finding user_fault_fd() {
   return finding;
 }
 
-Finding tap() {
-  constexpr char kDevice[] = "/dev/net/tun";
-  Finding finding{kDevices, "tap", Mark::kOk, std::string(kDevice) + " opens", {}};
-  const auto file = open_file(kDevice, O_RDWR);
-  if (file) return finding;
-  finding.mark = Mark::kMissing;
-  finding.detail = "no network devices: " + file.error().message();
-  finding.remedy = file.error().errno_value() == EACCES || file.error().errno_value() == EPERM
-                       ? "let the user open /dev/net/tun; a container needs --device /dev/net/tun"
-                       : "'modprobe tun'; a container needs --device /dev/net/tun";
-  return finding;
-}
-
 Finding iommu() {
   Finding finding{kDevices, "IOMMU groups", Mark::kOk, {}, {}};
   const int groups = count_entries("/sys/kernel/iommu_groups");
@@ -180,8 +167,11 @@ Finding kernel() {
 }  // namespace
 
 void examine_kernel(Diagnosis& diagnosis) {
-  for (Finding (*const examine)() : {kernel, huge_pages, transparent_huge_pages, user_fault_fd, tap,
-                                     iommu, vfio, cgroups, landlock}) {
+  for (Finding (*const examine)() : {kernel, huge_pages, transparent_huge_pages, user_fault_fd}) {
+    diagnosis.findings.push_back(examine());
+  }
+  examine_taps(diagnosis);
+  for (Finding (*const examine)() : {iommu, vfio, cgroups, landlock}) {
     diagnosis.findings.push_back(examine());
   }
 }
