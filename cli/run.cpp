@@ -72,7 +72,7 @@ class Session final : private AlarmHandler {
   }
 
   void on_guest_end(i32) { finish(exit_code(machine_.end()->kind)); }
-  /// Without its loop there is nobody to stop the guest later, or to serve its disks.
+  /// Without its loop there is nobody to stop the guest later, or to serve its devices.
   void on_loop_failure(i32) {
     machine_.stop();
     loop_.stop();
@@ -137,14 +137,13 @@ Result<void> report_timeline(const TimelineConfig& config, const Timeline& timel
   return {};
 }
 
-/// The first one asks for CPUID. More than one are of use to disks only.
+/// The first one asks for CPUID. More than one are of use to virtio devices only.
 Result<std::vector<std::unique_ptr<IoThread>>> start_io_threads(const VmConfig& config,
                                                                 const kvm::System& system) {
   std::vector<std::unique_ptr<IoThread>> threads;
   const LoopOptions options = loop_options(config);
   threads.push_back(TRY(IoThread::start("io", options, &system)));
-  const u32 count = config.blocks.empty() ? 1 : config.machine.io_threads;
-  for (u32 i = 1; i < count; ++i) {
+  for (u32 i = 1; i < loop_count(config); ++i) {
     threads.push_back(TRY(IoThread::start(format("io%u", i).c_str(), options, nullptr)));
   }
   return threads;
@@ -179,7 +178,7 @@ Result<ExitCode> run_vm(const VmConfig& config, Timeline& timeline) {
   }
   const auto ran = machine->run(Completion::to<&Session::on_guest_end>(&session));
   if (!ran) machine->loop().stop();
-  // ORDER: after a failure all loops end before the machine goes, whose disks they serve.
+  // ORDER: after a failure all loops end before the machine goes, whose devices they serve.
   if (!io.front()->join() || !ran || !session.code()) TRY(end_loops(io));
   if (!ran) return ran.error();
   terminal.reset();

@@ -6,6 +6,7 @@
 #include <cerrno>
 
 #include "core/text.hpp"
+#include "devices/virtio/net_header.hpp"
 
 #ifndef TUN_F_USO4  // Linux 6.2
 #define TUN_F_USO4 0x20
@@ -15,16 +16,7 @@
 namespace mote::virtio {
 namespace {
 
-// Feature bits [Virtio 1.2 5.1.3].
-constexpr u64 kCsum = u64{1} << 0;
-constexpr u64 kGuestCsum = u64{1} << 1;
-constexpr u64 kGuestTso4 = u64{1} << 7;
-constexpr u64 kGuestTso6 = u64{1} << 8;
-constexpr u64 kHostTso4 = u64{1} << 11;
-constexpr u64 kHostTso6 = u64{1} << 12;
-constexpr u64 kGuestUso4 = u64{1} << 54;
-constexpr u64 kGuestUso6 = u64{1} << 55;
-constexpr u64 kHostUso = u64{1} << 56;
+using namespace net_feature;
 
 constexpr const char* kOpenFlags = "IFF_TAP | IFF_NO_PI | IFF_VNET_HDR";
 

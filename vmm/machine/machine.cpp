@@ -40,7 +40,7 @@ Error below_ram() {
 /// choice is ours only where the configuration leaves it: a Linux that has hardware-reduced ACPI
 /// knows interrupts by ACPI alone, while a unikernel reads its command line.
 Result<bool> announces_by_acpi(const VmConfig& config, const ImageFile& kernel) {
-  if (config.blocks.empty() || !config.machine.acpi) return false;
+  if (virtio_device_count(config) == 0 || !config.machine.acpi) return false;
   if (config.machine.announce != Announce::kAuto) return config.machine.announce == Announce::kAcpi;
   if (has_word(config.kernel.cmdline, "acpi=off")) return false;
   std::array<std::byte, kPageSize> buffer;
@@ -70,14 +70,14 @@ Result<LoadedKernel> load(const GuestMemory& memory, const VmConfig& config) {
   std::optional<Gpa> rsdp;
   if (config.machine.acpi) {
     rsdp = layout::kAcpi;
-    const auto tables = arch::build_acpi(
-        *rsdp, {.vcpu_count = config.machine.vcpus,
-                .legacy = config.machine.legacy,
-                .virtio_devices = by_acpi ? static_cast<u32>(config.blocks.size()) : 0});
+    const auto tables =
+        arch::build_acpi(*rsdp, {.vcpu_count = config.machine.vcpus,
+                                 .legacy = config.machine.legacy,
+                                 .virtio_devices = by_acpi ? virtio_device_count(config) : 0});
     if (!memory.write(*rsdp, tables)) return below_ram();
   }
   const std::string cmdline =
-      TRY(build_cmdline(config.kernel.cmdline, disk_words(config, by_acpi)));
+      TRY(build_cmdline(config.kernel.cmdline, virtio_words(config, by_acpi)));
   const LoadedKernel loaded =
       TRY(load_kernel(memory, kernel, initrd ? &*initrd : nullptr, cmdline, rsdp));
   const bool long_mode = loaded.protocol == EntryProtocol::kLinux64;
@@ -112,11 +112,21 @@ Result<std::unique_ptr<Machine>> Machine::create(const VmConfig& config, const k
                                      .boot_clock = *machine,
                                      .pic_output = *machine});
   TRY(machine->create_vcpus(config.machine, std::move(prepared.cpuid)));
-  machine->disks_ = TRY(Disks::create(config, machine->memory_, loops));
-  TRY(machine->disks_.attach(*machine->board_, machine->vm_, machine->memory_));
+  TRY(machine->create_devices(config, loops));
   machine->console_->start(machine->board_->serial());
   timeline.mark("vCPUs ready");
   return machine;
+}
+
+/// The order is that of the slots.
+Result<void> Machine::create_devices(const VmConfig& config, std::span<EventLoop* const> loops) {
+  disks_ = TRY(Disks::create(config, memory_, loops));
+  nets_ = TRY(Nets::create(config, memory_, loops));
+  for (const auto& disk : disks_.devices()) {
+    TRY(transports_.attach(*disk, *board_, vm_, memory_));
+  }
+  for (const auto& net : nets_.devices()) TRY(transports_.attach(*net, *board_, vm_, memory_));
+  return {};
 }
 
 Result<void> Machine::create_vcpus(const MachineConfig& config, arch::CpuidTable cpuid) {
@@ -150,7 +160,7 @@ void Machine::stop() {
   {
     const std::lock_guard lock(end_lock_);
     stopped_ = true;
-    disks_.abandon();
+    transports_.abandon();
     for (const auto& vcpu : vcpus_) vcpu->stop();
   }
   for (const auto& vcpu : vcpus_) vcpu->wait();

@@ -20,8 +20,10 @@
 #include "vmm/machine/console.hpp"
 #include "vmm/machine/disks.hpp"
 #include "vmm/machine/io_thread.hpp"
+#include "vmm/machine/nets.hpp"
 #include "vmm/machine/timeline.hpp"
 #include "vmm/machine/vcpu_thread.hpp"
+#include "vmm/machine/virtio_devices.hpp"
 
 namespace mote {
 
@@ -69,6 +71,7 @@ class Machine final : private PowerSink,
   Machine(Timeline& timeline, GuestMemory memory, kvm::Vm vm, EventLoop& loop)
       : loop_(loop), timeline_(timeline), memory_(std::move(memory)), vm_(std::move(vm)) {}
 
+  Result<void> create_devices(const VmConfig& config, std::span<EventLoop* const> loops);
   Result<void> create_vcpus(const MachineConfig& config, arch::CpuidTable cpuid);
   void finish(End end);
 
@@ -88,6 +91,8 @@ class Machine final : private PowerSink,
   std::unique_ptr<Console> console_;
   std::optional<Board> board_;
   Disks disks_;
+  Nets nets_;
+  VirtioTransports transports_;
   LoadedKernel kernel_;
   std::mutex
       end_lock_;  // guards the two below, and that nobody signals a vCPU thread once it is joined

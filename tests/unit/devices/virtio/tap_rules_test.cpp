@@ -7,14 +7,12 @@
 
 #include <cerrno>
 
+#include "devices/virtio/net_header.hpp"
+
 namespace mote::virtio {
 namespace {
 
-constexpr u64 kCsum = u64{1} << 1;
-constexpr u64 kTso4 = u64{1} << 7;
-constexpr u64 kTso6 = u64{1} << 8;
-constexpr u64 kUso4 = u64{1} << 54;
-constexpr u64 kUso6 = u64{1} << 55;
+using namespace net_feature;
 
 LinkFacts tap() {
   return {.kind = "tun", .up = true, .mtu = 1500, .carries_frames = true};
@@ -130,13 +128,13 @@ TEST(TapRules, DescriptorsNeedTheirFlags) {
 
 TEST(TapRules, OffloadsNeedChecksumsAndLargeUdpFramesOfBothVersions) {
   EXPECT_EQ(tap_offloads(0), 0u);
-  EXPECT_EQ(tap_offloads(kTso4 | kTso6 | kUso4 | kUso6), 0u);
-  EXPECT_EQ(tap_offloads(kCsum), 1u);
-  EXPECT_EQ(tap_offloads(kCsum | kTso4), 3u);
-  EXPECT_EQ(tap_offloads(kCsum | kTso6), 5u);
-  EXPECT_EQ(tap_offloads(kCsum | kUso4), 1u);
-  EXPECT_EQ(tap_offloads(kCsum | kUso6), 1u);
-  EXPECT_EQ(tap_offloads(kCsum | kUso4 | kUso6), 0x61u);
+  EXPECT_EQ(tap_offloads(kGuestTso4 | kGuestTso6 | kGuestUso4 | kGuestUso6), 0u);
+  EXPECT_EQ(tap_offloads(kGuestCsum), 1u);
+  EXPECT_EQ(tap_offloads(kGuestCsum | kGuestTso4), 3u);
+  EXPECT_EQ(tap_offloads(kGuestCsum | kGuestTso6), 5u);
+  EXPECT_EQ(tap_offloads(kGuestCsum | kGuestUso4), 1u);
+  EXPECT_EQ(tap_offloads(kGuestCsum | kGuestUso6), 1u);
+  EXPECT_EQ(tap_offloads(kGuestCsum | kGuestUso4 | kGuestUso6), 0x61u);
   EXPECT_EQ(tap_offloads(~u64{0}), 0x67u);
 }
 

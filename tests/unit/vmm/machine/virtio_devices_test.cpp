@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a configuration's disks and interfaces come to: words for the guest, and loops.
+#include "vmm/machine/virtio_devices.hpp"
+
+#include <gtest/gtest.h>
+
+namespace mote {
+namespace {
+
+VmConfig with(std::size_t disks, std::size_t nets) {
+  VmConfig config;
+  config.blocks.assign(disks, {.path = "a"});
+  for (std::size_t n = 0; n < nets; ++n) config.nets.push_back({.tap = "t" + std::to_string(n)});
+  return config;
+}
+
+using Words = std::vector<std::string>;
+
+TEST(VirtioDevices, DisksComeFirst) {
+  VmConfig config = with(2, 2);
+  config.blocks[1].root = true;
+  EXPECT_EQ(virtio_device_count(config), 4u);
+  EXPECT_EQ(virtio_words(config, false),
+            (Words{"virtio_mmio.device=4K@0xd0000000:5", "virtio_mmio.device=4K@0xd0001000:6",
+                   "root=/dev/vdb", "rw", "virtio_mmio.device=4K@0xd0002000:7",
+                   "virtio_mmio.device=4K@0xd0003000:9"}));
+  EXPECT_EQ(virtio_words(config, true), (Words{"root=/dev/vdb", "rw"}));
+  EXPECT_EQ(virtio_words(with(0, 1), false), Words{"virtio_mmio.device=4K@0xd0000000:5"});
+  EXPECT_EQ(virtio_words(with(0, 0), false), Words{});
+}
+
+TEST(VirtioDevices, AMachineWithoutThemHasOneSmallLoop) {
+  VmConfig config = with(0, 0);
+  config.machine.io_threads = 4;
+  EXPECT_EQ(loop_count(config), 1u);
+  const LoopOptions options = loop_options(config);
+  EXPECT_EQ(options.operations, LoopOptions{}.operations);
+  EXPECT_EQ(options.poll_ns, 0u);
+}
+
+TEST(VirtioDevices, DisksOrInterfacesAreServedByTheLoopsAskedFor) {
+  for (VmConfig config : {with(1, 0), with(0, 1), with(3, 5)}) {
+    config.machine.io_threads = 4;
+    config.machine.poll_us = 7;
+    EXPECT_EQ(loop_count(config), 4u);
+    const LoopOptions options = loop_options(config);
+    EXPECT_GT(options.operations, LoopOptions{}.operations);
+    EXPECT_GE(options.files, config.blocks.size());
+    EXPECT_EQ(options.poll_ns, 7000u);
+  }
+}
+
+}  // namespace
+}  // namespace mote

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vmm/machine/nets.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/text.hpp"
+#include "devices/virtio/tap.hpp"
+#include "vmm/machine/buckets.hpp"
+
+namespace mote {
+namespace {
+
+static_assert(kMaxNetQueues <= virtio::Net::kMaxPairs);
+
+Result<std::unique_ptr<virtio::Tap>> open_tap(const NetConfig& net) {
+  if (!net.fds.empty()) return virtio::Tap::adopt(net.fds);
+  return virtio::Tap::open(
+      {.name = net.tap, .pairs = std::max(net.queues, 1u), .mtu = static_cast<u16>(net.mtu)});
+}
+
+virtio::NetOptions options(const NetConfig& net, std::size_t number, const MacAddress& mac) {
+  return {.id = net_id(net, number),
+          .mac = mac,
+          .mtu = static_cast<u16>(net.mtu),
+          .queue_size = static_cast<u16>(net.queue_size),
+          .rx_bytes = token_bucket(net.rx_bandwidth),
+          .rx_frames = token_bucket(net.rx_frames),
+          .tx_bytes = token_bucket(net.tx_bandwidth),
+          .tx_frames = token_bucket(net.tx_frames)};
+}
+
+}  // namespace
+
+Result<Nets> Nets::create(const VmConfig& config, const GuestMemory& memory,
+                          std::span<EventLoop* const> loops) {
+  Nets nets;
+  std::vector<MacAddress> macs;
+  for (std::size_t number = 0; number < config.nets.size(); ++number) {
+    const NetConfig& net = config.nets[number];
+    std::unique_ptr<virtio::Tap> tap = TRY(open_tap(net));
+    const MacAddress mac = net.mac.value_or(default_mac(net_id(net, number), tap->name()));
+    // The name of a tap that was handed over is known only now, and with it the default.
+    const auto same = std::find(macs.begin(), macs.end(), mac);
+    if (same != macs.end()) {
+      return Error::config(
+          format("net[%zu].mac: net[%td] has it as well: '", number, same - macs.begin()) +
+          print_mac(mac) + "' -- choose another");
+    }
+    macs.push_back(mac);
+    nets.nets_.push_back(
+        TRY(virtio::Net::create(options(net, number, mac), std::move(tap), memory, loops)));
+  }
+  return nets;
+}
+
+}  // namespace mote

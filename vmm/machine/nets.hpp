@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// The machine's network interfaces, each with its tap.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "core/event_loop.hpp"
+#include "core/guest_memory.hpp"
+#include "core/result.hpp"
+#include "devices/virtio/net.hpp"
+#include "vmm/config/vm_config.hpp"
+
+namespace mote {
+
+/// Owns the interfaces. Made before the first vCPU and the loops run.
+class Nets {
+ public:
+  /// Opens the taps. `memory` and the loops outlive the interfaces.
+  static Result<Nets> create(const VmConfig& config, const GuestMemory& memory,
+                             std::span<EventLoop* const> loops);
+
+  /// In the order in which the guest sees them.
+  std::span<const std::unique_ptr<virtio::Net>> devices() const { return nets_; }
+
+ private:
+  std::vector<std::unique_ptr<virtio::Net>> nets_;
+};
+
+}  // namespace mote
