@@ -61,11 +61,10 @@ Finding device_finding(const Result<UniqueFd>& device) {
   return finding;
 }
 
-Finding queues_finding(const Result<UniqueFd>& device) {
+Finding queues_finding(const UniqueFd& device) {
   Finding finding{kGroup, "tap queues", Mark::kMissing, "one per tap", {}};
   unsigned features = 0;
-  if (device && ::ioctl(device->get(), TUNGETFEATURES, &features) == 0 &&
-      (features & IFF_MULTI_QUEUE) != 0) {
+  if (::ioctl(device.get(), TUNGETFEATURES, &features) == 0 && (features & IFF_MULTI_QUEUE) != 0) {
     finding.mark = Mark::kOk;
     finding.detail = "several per tap that is made with multi_queue";
   }
@@ -113,7 +112,8 @@ Finding rights_finding() {
 void examine_taps(Diagnosis& diagnosis) {
   const auto device = open_file(kDevice, O_RDWR);
   diagnosis.findings.push_back(device_finding(device));
-  diagnosis.findings.push_back(queues_finding(device));
+  if (!device) return;
+  diagnosis.findings.push_back(queues_finding(*device));
   diagnosis.findings.push_back(offloads_finding());
   diagnosis.findings.push_back(rights_finding());
 }
