@@ -212,7 +212,7 @@ TEST_F(Validate, LimitsQueuesAndMtuOfInterfaces) {
   config_.nets = {{.tap = "tap0", .queues = 9}};
   EXPECT_EQ(verdict(), "net[0].queues: 9 are too many -- choose 1 to 8");
   config_.nets = {{.tap = "tap0", .queue_size = 100}};
-  EXPECT_EQ(verdict(), "net[0].queue_size: 100 is no power of two from 2 to 1024");
+  EXPECT_EQ(verdict(), "net[0].queue_size: 100 is no power of two from 4 to 1024");
   for (const u32 mtu : {67u, 65522u}) {
     config_.nets = {{.tap = "tap0", .mtu = mtu}};
     EXPECT_EQ(verdict(),
