@@ -19,7 +19,7 @@ constexpr u16 kBuffers = 128;
 constexpr u64 kWindowNs = 500'000;
 constexpr u64 kStreamFrames = 15;
 constexpr u64 kStreamPerSent = 4;
-constexpr u64 kLingerNs = 50'000;
+constexpr u64 kLingerNs = 100'000;
 
 }  // namespace
 

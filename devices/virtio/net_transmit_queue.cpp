@@ -88,10 +88,10 @@ bool NetTransmitQueue::read(Frame& frame) {
   if (is_short) return true;
 
   const std::span<const GuestSlice> segments = chain().readable();
-  const bool many = segments.size() >= Frame::kPieces;
-  frame.pieces =
-      many ? reinterpret_cast<iovec*>(many_pieces_.data()) + std::size_t{free_.back()} * (size_ + 1)
-           : frame.few_pieces.data();
+  const bool many = segments.size() >= Frame::kPieceCount;
+  frame.pieces = reinterpret_cast<iovec*>(
+      many ? many_pieces_.data() + std::size_t{free_.back()} * (size_ + 1) * sizeof(iovec)
+           : frame.bytes.data() + Frame::kPieces);
   frame.pieces[frame.piece_count++] = {frame.bytes.data(), sizeof(NetHeader)};
   u64 skip = sizeof(NetHeader);
   for (const GuestSlice& segment : segments) {

@@ -11,8 +11,8 @@
 namespace mote::virtio {
 
 /// Everything that a look at the available ring finds is submitted in one call. A frame's header is
-/// copied once and checked; the host reads the copy. Short frames are copied whole, which costs
-/// less than telling the kernel of their pieces.
+/// copied once and checked; the host reads the copy. Frames of the usual size are copied whole,
+/// which costs less than telling the kernel of their pieces.
 ///
 /// A frame that is not sound, or that the host refuses, is dropped and counted. When the host has
 /// no room the frame waits for it.
@@ -27,20 +27,21 @@ class NetTransmitQueue final : public QueueWorker {
  private:
   /// A frame that the host is being given. Lies in zeroed memory.
   struct Frame {
-    static constexpr u32 kPieces = 20;
-    /// Header and a short frame behind it.
-    static constexpr u32 kCopied = sizeof(NetHeader) + kPieces * sizeof(iovec);
+    /// Header and frame of the usual MTU, with a VLAN tag.
+    static constexpr u32 kCopied = 1536;
+    /// Where pieces begin when the frame is not copied: behind the header, aligned.
+    static constexpr u32 kPieces = 16;
+    static constexpr u32 kPieceCount = (kCopied - kPieces) / sizeof(iovec);
 
     NetTransmitQueue* owner;
-    u32 place;
-    u32 piece_count;  // 0: all bytes have been copied
+    iovec* pieces;    // what to write, if it was not copied
+    u32 piece_count;  // 0: it was
+    u32 place;        // in the pool
     u32 size;         // with the header
     u16 head;
     bool in_flight;
     OperationId operation;
-    iovec* pieces;  // what to write, if it was not copied
-    std::array<std::byte, kCopied> bytes;
-    std::array<iovec, kPieces> few_pieces;
+    alignas(iovec) std::array<std::byte, kCopied> bytes;
   };
 
   bool begin_queue() override;
