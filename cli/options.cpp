@@ -50,6 +50,11 @@ Result<void> set_poll_us(std::string_view argument, VmConfig& config) {
   return set_number(argument, "microseconds", 0, kMaxPollUs, config.machine.poll_us);
 }
 
+Result<void> set_registered_buffers(std::string_view, VmConfig& config) {
+  config.machine.registered_buffers = true;
+  return {};
+}
+
 Result<void> set_announce(std::string_view argument, VmConfig& config) {
   if (argument == "auto") {
     config.machine.announce = Announce::kAuto;
@@ -141,6 +146,8 @@ constexpr Option kRunOptions[] = {
      set_io_threads},
     {"poll-us", Argument::kRequired, "N",
      "longest look for work before sleep (default 30; 0: none)", set_poll_us},
+    {"registered-buffers", Argument::kNone, "", "pin guest RAM for the I/O of disks",
+     set_registered_buffers},
     {"announce", Argument::kRequired, "HOW", "tell of devices by auto (default), cmdline or acpi",
      set_announce},
     {"huge-pages", Argument::kNone, "", "back guest RAM with 2 MiB pages of the host",

@@ -68,12 +68,12 @@ bool supports(io_uring& ring, int opcode) {
 
 /// From here on the ring can do what the loop offers and nothing else: seccomp does not see what a
 /// ring is asked for. Buffers are registered before, and no more can be.
-int restrict_ring(io_uring& ring, bool has_buffers) {
+int restrict_ring(io_uring& ring, bool has_buffers, bool has_pinned_memory) {
   constexpr u8 kOpcodes[] = {IORING_OP_READ,     IORING_OP_WRITE,       IORING_OP_READV,
                              IORING_OP_WRITEV,   IORING_OP_FSYNC,       IORING_OP_FALLOCATE,
                              IORING_OP_POLL_ADD, IORING_OP_ASYNC_CANCEL};
   constexpr u8 kRegistrations[] = {IORING_REGISTER_ENABLE_RINGS, IORING_REGISTER_FILES_UPDATE};
-  io_uring_restriction rules[std::size(kOpcodes) + std::size(kRegistrations) + 2] = {};
+  io_uring_restriction rules[std::size(kOpcodes) + std::size(kRegistrations) + 4] = {};
   io_uring_restriction* rule = rules;
   for (const u8 opcode : kOpcodes) {
     rule->opcode = IORING_RESTRICTION_SQE_OP;
@@ -86,6 +86,12 @@ int restrict_ring(io_uring& ring, bool has_buffers) {
   if (has_buffers) {
     rule->opcode = IORING_RESTRICTION_SQE_OP;
     (rule++)->sqe_op = kReadMultishot;
+  }
+  if (has_pinned_memory) {
+    for (const u8 opcode : {IORING_OP_READ_FIXED, IORING_OP_WRITE_FIXED}) {
+      rule->opcode = IORING_RESTRICTION_SQE_OP;
+      (rule++)->sqe_op = opcode;
+    }
   }
   rule->opcode = IORING_RESTRICTION_SQE_FLAGS_ALLOWED;
   (rule++)->sqe_flags = IOSQE_FIXED_FILE | (has_buffers ? IOSQE_BUFFER_SELECT : 0);
@@ -239,6 +245,33 @@ OperationId EventLoop::read_on(int fd, const BufferRing& buffers, ReadSink& sink
   return start(entry, IOSQE_BUFFER_SELECT, id);
 }
 
+Result<void> EventLoop::pin_memory(std::vector<iovec> memory) {
+  CHECK(!enabled_ && pinned_.empty(), "memory is pinned once, before the loop runs");
+  const int error =
+      io_uring_register_buffers(&ring_, memory.data(), static_cast<u32>(memory.size()));
+  if (error < 0) {
+    return Error::from_errno(
+        -error, "cannot pin guest RAM for the io_uring",
+        "raise the limit of locked memory above RAM times io_threads (ulimit -l), give the host "
+        "that much free memory, or leave registered_buffers out");
+  }
+  pinned_ = std::move(memory);
+  return {};
+}
+
+/// The number of the piece that all of `buffer` lies in.
+std::optional<u16> EventLoop::pinned_piece(const iovec& buffer) const {
+  const auto start = reinterpret_cast<u64>(buffer.iov_base);
+  for (std::size_t i = 0; i < pinned_.size(); ++i) {
+    const auto base = reinterpret_cast<u64>(pinned_[i].iov_base);
+    const u64 size = pinned_[i].iov_len;
+    if (start >= base && start - base <= size && buffer.iov_len <= size - (start - base)) {
+      return static_cast<u16>(i);
+    }
+  }
+  return std::nullopt;
+}
+
 Result<FixedFile> EventLoop::add_file(int fd) {
   const auto place = std::find(files_.begin(), files_.end(), false);
   CHECK(place != files_.end(), "the table of fixed files has room");
@@ -261,7 +294,11 @@ OperationId EventLoop::read_at(FixedFile file, std::span<const iovec> buffers, u
   OperationId id;
   io_uring_sqe* entry = prepare(completion, id);
   const int index = static_cast<int>(file);
-  if (buffers.size() == 1) {
+  const auto piece = buffers.size() == 1 ? pinned_piece(buffers[0]) : std::nullopt;
+  if (piece) {
+    io_uring_prep_read_fixed(entry, index, buffers[0].iov_base,
+                             static_cast<u32>(buffers[0].iov_len), offset, *piece);
+  } else if (buffers.size() == 1) {
     io_uring_prep_read(entry, index, buffers[0].iov_base, static_cast<u32>(buffers[0].iov_len),
                        offset);
   } else {
@@ -275,7 +312,12 @@ OperationId EventLoop::write_at(FixedFile file, std::span<const iovec> buffers, 
   OperationId id;
   io_uring_sqe* entry = prepare(completion, id);
   const int index = static_cast<int>(file);
-  if (buffers.size() == 1) {
+  const auto piece = buffers.size() == 1 ? pinned_piece(buffers[0]) : std::nullopt;
+  if (piece) {
+    io_uring_prep_write_fixed(entry, index, buffers[0].iov_base,
+                              static_cast<u32>(buffers[0].iov_len), offset, *piece);
+    entry->rw_flags = flags;
+  } else if (buffers.size() == 1) {
     io_uring_prep_write(entry, index, buffers[0].iov_base, static_cast<u32>(buffers[0].iov_len),
                         offset);
     entry->rw_flags = flags;
@@ -442,7 +484,7 @@ Result<void> EventLoop::sleep() {
 Result<void> EventLoop::run() {
   // Spares a look-up per call; kernels before 5.18 do without.
   io_uring_register_ring_fd(&ring_);
-  if (const int error = restrict_ring(ring_, buffer_rings_ > 0); error < 0) {
+  if (const int error = restrict_ring(ring_, buffer_rings_ > 0, !pinned_.empty()); error < 0) {
     return Error::from_errno(-error, "cannot restrict the io_uring",
                              "Mote needs Linux 5.10 or newer");
   }

@@ -8,6 +8,7 @@
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -94,6 +95,12 @@ class EventLoop {
   /// there is none, an error comes or `cancel` is called. In flight until `on_read_end`.
   OperationId read_on(int fd, const BufferRing& buffers, ReadSink& sink);
 
+  /// Has the kernel find `memory` once for all: reads and writes of a fixed file whose only buffer
+  /// lies in one of its pieces (1 GiB each at the most) spare a look-up of pages each. All of it is
+  /// made present and pinned for the ring's life. Before `run`, once; the Error names the remedy
+  /// where a limit forbids it.
+  Result<void> pin_memory(std::vector<iovec> memory);
+
   /// Puts `fd` into the table of fixed files, which spares the kernel a look-up per operation. The
   /// file stays open there until `remove_file`.
   Result<FixedFile> add_file(int fd);
@@ -134,6 +141,7 @@ class EventLoop {
   EventLoop(EventFd wake, const LoopOptions& options);
   io_uring_sqe* prepare(Completion completion, OperationId& id, ReadSink* sink = nullptr);
   static OperationId start(io_uring_sqe* entry, u8 flags, OperationId id);
+  std::optional<u16> pinned_piece(const iovec& buffer) const;
   io_uring_sqe* free_entry();
   void set_completions_aside();
   bool take_completion(io_uring_cqe& completion);
@@ -156,8 +164,9 @@ class EventLoop {
   u32 first_free_ = 0;
   u32 in_flight_ = 0;
   const u32 limit_;
-  std::vector<bool> files_;  // which places of the table are taken
-  u16 buffer_rings_ = 0;     // how many there are; their names count from 0
+  std::vector<bool> files_;    // which places of the table are taken
+  u16 buffer_rings_ = 0;       // how many there are; their names count from 0
+  std::vector<iovec> pinned_;  // by the number that the kernel knows them by
 
   // What happens when the host does not take a submission.
   std::deque<io_uring_cqe> aside_;  // completions to call, before those in the ring

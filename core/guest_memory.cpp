@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/guest_memory.hpp"
 
+#include <algorithm>
 #include <cerrno>
 
 #include "core/text.hpp"
@@ -79,6 +80,17 @@ bool GuestMemory::read(Gpa gpa, std::span<std::byte> out) const {
 bool GuestMemory::write(Gpa gpa, std::span<const std::byte> bytes) const {
   const auto view = slice(gpa, bytes.size());
   return view && view->write(0, bytes);
+}
+
+std::vector<iovec> GuestMemory::as_iovecs(u64 most) const {
+  std::vector<iovec> pieces;
+  for (const Region& region : regions_) {
+    for (u64 offset = 0; offset < region.range.size; offset += most) {
+      pieces.push_back(
+          {region.mapping.data() + offset, std::min(most, region.range.size - offset)});
+    }
+  }
+  return pieces;
 }
 
 u64 GuestMemory::total_size() const {

@@ -113,6 +113,9 @@ class GuestMemory {
   [[nodiscard]] bool write(Gpa gpa, std::span<const std::byte> bytes) const;
 
   std::span<const Region> regions() const { return regions_; }
+  /// All of RAM in pieces of at most `most` bytes, in ascending order of addresses of this process
+  /// within each region. For system calls only, as GuestSlice::as_iovec.
+  std::vector<iovec> as_iovecs(u64 most) const;
   /// Bytes of RAM in all regions.
   u64 total_size() const;
 

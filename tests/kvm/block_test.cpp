@@ -166,6 +166,10 @@ INSTANTIATE_TEST_SUITE_P(
                       Setting{"unsafe", ",queues=1,cache=unsafe", "queues=1", {}},
                       Setting{"small_queue", ",queues=1,queue_size=16", "queues=1", {}},
                       Setting{"large_queue", ",queues=2,queue_size=1024", "queues=2", {}},
+                      Setting{"registered_buffers",
+                              ",queues=2,cache=direct",
+                              "queues=2",
+                              {"--registered-buffers", "--io-threads", "2"}},
                       Setting{"long_poll", ",queues=2", "queues=2", {"--poll-us", "1000"}}),
     [](const auto& test) { return test.param.label; });
 

@@ -59,6 +59,8 @@ constexpr KnownKey kKeys[] = {
      [](Value v, To t) { return set_number(v, 1, kMaxIoThreads, t.config.machine.io_threads); }},
     {{"machine", "poll_us"},
      [](Value v, To t) { return set_number(v, 0, kMaxPollUs, t.config.machine.poll_us); }},
+    {{"machine", "registered_buffers"},
+     [](Value v, To t) { return set_flag(v, t.config.machine.registered_buffers); }},
     {{"machine", "announce"},
      [](Value v, To t) { return set_announce(v, t.config.machine.announce); }},
     {{"block", "id"}, [](Value v, To t) { return set_text(v, t.block->id); }},

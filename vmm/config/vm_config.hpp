@@ -51,6 +51,7 @@ struct MachineConfig {
   u32 io_threads = 1;             ///< threads that serve the devices' queues
   u32 poll_us = 30;               ///< how long such a thread looks for work before it sleeps
   Announce announce = Announce::kAuto;
+  bool registered_buffers = false;  ///< pin guest RAM for the rings that serve disks
   bool operator==(const MachineConfig&) const = default;
 };
 

@@ -11,6 +11,8 @@ namespace mote {
 namespace {
 
 constexpr u32 kDefaultQueues = 4;  // at most; more than vCPUs are of no use
+/// The longest piece of memory that a ring takes.
+constexpr u64 kMaxPinnedPiece = kGiB;
 
 virtio::BlockOptions options(const BlockConfig& block, std::size_t number, u32 vcpus) {
   return {.id = block.id.empty() ? format("disk%zu", number) : block.id,
@@ -29,6 +31,9 @@ virtio::BlockOptions options(const BlockConfig& block, std::size_t number, u32 v
 Result<Disks> Disks::create(const VmConfig& config, const GuestMemory& memory,
                             std::span<EventLoop* const> loops) {
   Disks disks;
+  if (config.machine.registered_buffers && !config.blocks.empty()) {
+    for (EventLoop* const loop : loops) TRY(loop->pin_memory(memory.as_iovecs(kMaxPinnedPiece)));
+  }
   for (std::size_t number = 0; number < config.blocks.size(); ++number) {
     disks.blocks_.push_back(TRY(virtio::Block::create(
         options(config.blocks[number], number, config.machine.vcpus), memory, loops)));

@@ -99,9 +99,11 @@ TEST(RunOptions, LeaveTheWordAfterAnOptionalArgumentAlone) {
 
 TEST(RunOptions, SetWhatServesDisks) {
   const MachineConfig machine =
-      apply({"--io-threads", "2", "--poll-us", "0", "--announce", "acpi"}).machine;
+      apply({"--io-threads", "2", "--poll-us", "0", "--registered-buffers", "--announce", "acpi"})
+          .machine;
   EXPECT_EQ(machine.io_threads, 2u);
   EXPECT_EQ(machine.poll_us, 0u);
+  EXPECT_TRUE(machine.registered_buffers);
   EXPECT_EQ(machine.announce, Announce::kAcpi);
   EXPECT_EQ(refusal({"--io-threads", "x"}),
             "--io-threads: 'x' is no number of I/O threads -- choose 1 to 8");

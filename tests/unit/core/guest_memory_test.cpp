@@ -119,6 +119,20 @@ TEST(GuestMemoryTest, WithoutRegionsHasNoRam) {
   EXPECT_FALSE(memory->slice(Gpa(0), 0));
 }
 
+TEST(GuestMemoryTest, LeavesInPiecesForSystemCalls) {
+  const GpaRange ranges[] = {{Gpa(0), 5 * kPageSize}, {Gpa(kMiB), kPageSize}};
+  auto memory = GuestMemory::create(ranges);
+  ASSERT_TRUE(memory.has_value());
+  const std::vector<iovec> pieces = memory->as_iovecs(2 * kPageSize);
+  ASSERT_EQ(pieces.size(), 4u);
+  const u64 sizes[] = {2 * kPageSize, 2 * kPageSize, kPageSize, kPageSize};
+  const Gpa starts[] = {Gpa(0), Gpa(2 * kPageSize), Gpa(4 * kPageSize), Gpa(kMiB)};
+  for (std::size_t i = 0; i < 4; ++i) {
+    EXPECT_EQ(pieces[i].iov_len, sizes[i]);
+    EXPECT_EQ(pieces[i].iov_base, memory->slice(starts[i], 1)->as_iovec().iov_base);
+  }
+}
+
 TEST(GuestMemoryTest, SaysHowMuchCouldNotBeMapped) {
   const GpaRange ranges[] = {{Gpa(0), u64{1} << 62}};
   const auto memory = GuestMemory::create(ranges);

@@ -39,6 +39,7 @@ legacy = false
 acpi = false
 io_threads = 3
 poll_us = 0
+registered_buffers = true
 announce = "cmdline"
 [[block]]
 id = "root"
@@ -75,7 +76,7 @@ json = "/tmp/trace.json"
 )");
   VmConfig expected;
   expected.kernel = {"/boot/vmlinux", "/boot/initrd", "console=ttyS0 quiet"};
-  expected.machine = {4, 2 * kGiB, true, false, false, 3, 0, Announce::kCmdline};
+  expected.machine = {4, 2 * kGiB, true, false, false, 3, 0, Announce::kCmdline, true};
   expected.blocks = {{.id = "root",
                       .path = "/var/disk.img",
                       .read_only = true,
