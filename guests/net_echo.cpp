@@ -93,9 +93,7 @@ void sleep() {
 
 u64 serve(u64) {
   for (u16 q = 0; q < queues; q++) nic.receive_queue(q).suppress_interrupts();
-  print("ready ");
-  for (const u8 byte : mac.bytes) print(byte < 16 ? "0x0" : "", hex(byte), ' ');
-  print('\n');
+  print("ready ", frame::Text(mac).view(), '\n');
   const u64 end = rdtsc() + ticks;
   net::Packet packet{};
   while (!is_over && rdtsc() < end) {

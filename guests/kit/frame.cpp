@@ -147,6 +147,15 @@ void complete_checksum(u8* frame, u32 size, u32 start, u32 offset) {
   store16(frame + start + offset, static_cast<u16>(~sum(frame + start, size - start)));
 }
 
+Text::Text(const Mac& mac) {
+  constexpr char kDigits[] = "0123456789abcdef";
+  for (u32 i = 0; i < sizeof(mac.bytes); i++) {
+    text_[3 * i] = kDigits[mac.bytes[i] >> 4];
+    text_[3 * i + 1] = kDigits[mac.bytes[i] & 15];
+    if (3 * i + 2 < sizeof(text_)) text_[3 * i + 2] = ':';
+  }
+}
+
 bool parse_ipv4(std::string_view text, u32& address) {
   address = 0;
   for (u32 i = 0; i < 4; i++) {

@@ -90,6 +90,16 @@ void write_tcp(u8* ip, u16 from, u16 to, u32 sequence, u32 size);
 /// Fills the checksum in that a partial one (as in virtio's header) leaves to do.
 void complete_checksum(u8* frame, u32 size, u32 start, u32 offset);
 
+/// A hardware address for people: "02:00:00:00:00:fe".
+class Text {
+ public:
+  explicit Text(const Mac& mac);
+  std::string_view view() const { return {text_, sizeof(text_)}; }
+
+ private:
+  char text_[17];
+};
+
 /// "10.0.2.1" as a number; false when it is none.
 bool parse_ipv4(std::string_view text, u32& address);
 /// "02:00:00:00:00:fe"; false when it is none.

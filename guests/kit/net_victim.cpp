@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a network device did with something that no driver should do. First vCPU, ring 3.
+#include "guests/kit/net_victim.hpp"
+
+#include "guests/kit/arena.hpp"
+#include "guests/kit/pattern.hpp"
+#include "guests/kit/report.hpp"
+#include "guests/kit/time.hpp"
+
+namespace kit::net_victim {
+namespace {
+
+constexpr u64 kSliceUs = 500;
+constexpr u64 kGuardSize = 64 * kKiB;
+constexpr u64 kGuardSeed = 0x6A;
+constexpr u32 kGoodSize = 700;
+constexpr u64 kPatienceUs = 3'000'000;
+
+std::string_view describe(u32 seen) {
+  switch (seen) {
+    case kReset:
+      return "needs reset";
+    case kUsed:
+      return "used";
+    case kOkay:
+      return "okay";
+    case kRefusal:
+      return "refusal";
+    case kSilence:
+      return "silence";
+    default:
+      return "something else";
+  }
+}
+
+}  // namespace
+
+bool Victim::prepare(net::Interface& nic) {
+  nic_ = &nic;
+  guard_ = static_cast<u8*>(take_memory(kGuardSize, 4096));
+  data_ = static_cast<u8*>(take_memory(kMiB, 4096));
+  page_ = static_cast<u8*>(take_memory(kGuardSize, 4096));
+  if (page_ == nullptr || reflect::scratch() == nullptr) return false;
+  fill_pattern(guard_, kGuardSize, 0, kGuardSeed);
+  return recovers();
+}
+
+u32 Victim::watch(u16 queue, u64 patience_us) {
+  const virtio::Virtqueue& ring = nic_->queue(queue);
+  for (u64 waited = 0; waited < patience_us; waited += kSliceUs) {
+    if (wait_until([&ring] { return ring.has_used(); }, kSliceUs)) return kUsed;
+    if (nic_->transport().needs_reset()) return kReset;
+  }
+  return kSilence;
+}
+
+bool Victim::recovers() {
+  if (!nic_->start({})) {
+    print("cannot start again, status ", hex(nic_->transport().status()), '\n');
+    return false;
+  }
+  // Frames of the case before may still be on their way.
+  reflect::compose(*nic_, reflect::scratch(), kGoodSize, ++seed_);
+  if (!nic_->send(reflect::scratch(), kGoodSize)) return false;
+  net::Packet packet{};
+  const Deadline deadline(kPatienceUs);
+  while (!deadline.has_passed() && reflect::await(*nic_, packet)) {
+    u64 number;
+    __builtin_memcpy(&number, packet.data + frame::kEthernetSize, sizeof(number));
+    if (packet.size != kGoodSize || number != seed_) continue;
+    return reflect::is_returned(packet, kGoodSize, seed_) && nic_->drain();
+  }
+  print("the good frame does not return\n");
+  return false;
+}
+
+void Victim::judge(std::string_view group, std::string_view name, u32 seen, u32 allowed) {
+  const bool is_back = recovers();
+  const u64 same = find_difference(guard_, kGuardSize, 0, kGuardSeed);
+  if ((seen & allowed) != 0 && is_back && same == kGuardSize) {
+    print("PASS ", group, '.', name, '\n');
+  } else {
+    print("FAIL ", group, '.', name, ": saw ", describe(seen), is_back ? "" : ", does not recover",
+          same == kGuardSize ? "" : ", wrote elsewhere", '\n');
+  }
+}
+
+}  // namespace kit::net_victim
