@@ -214,13 +214,15 @@ bool take_buffer(Slots& slots, const virtio::Used& used) {
   }
   const u8* memory = slot_memory(slots, static_cast<u16>(used.head));
   const auto* header = reinterpret_cast<const net::Header*>(memory);
-  if (used.length < net::kHeaderSize || header->buffers == 0) {
+  // Not every device fills it in where buffers do not merge.
+  const u16 buffers = nic.has(net::kMergesBuffers) ? header->buffers : u16{1};
+  if (used.length < net::kHeaderSize || buffers == 0) {
     counts.errors++;
     return true;
   }
   counts.frames++;
   counts.bytes -= net::kHeaderSize;
-  slots.parts_to_come = static_cast<u16>(header->buffers - 1);
+  slots.parts_to_come = static_cast<u16>(buffers - 1);
   return true;
 }
 

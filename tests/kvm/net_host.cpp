@@ -144,6 +144,11 @@ HostTap::HostTap(std::string name, const Options& options) : name_(std::move(nam
     change(name_, SIOCSIFADDR, with_address(options.address));
     change(name_, SIOCSIFNETMASK, with_address("255.255.255.0"));
   }
+  if (options.queue_length > 0) {
+    ifreq length{};
+    length.ifr_qlen = options.queue_length;
+    change(name_, SIOCSIFTXQLEN, length);
+  }
   set_mtu(options.mtu);
   set_up(true);
 }

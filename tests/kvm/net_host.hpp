@@ -38,7 +38,8 @@ class HostTap {
   struct Options {
     bool is_multi_queue = false;
     int mtu = 1500;
-    std::string address;  ///< of the host, with a mask of 24 bits; none when empty
+    int queue_length = 0;  ///< frames that wait in each queue; the kernel's default when 0
+    std::string address;   ///< of the host, with a mask of 24 bits; none when empty
   };
   HostTap(std::string name, const Options& options);
   ~HostTap();
