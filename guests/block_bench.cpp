@@ -8,22 +8,17 @@
 #include "guests/kit/block.hpp"
 #include "guests/kit/command_line.hpp"
 #include "guests/kit/doze.hpp"
-#include "guests/kit/interrupts.hpp"
-#include "guests/kit/ioapic.hpp"
-#include "guests/kit/lapic.hpp"
 #include "guests/kit/report.hpp"
+#include "guests/kit/sleeper.hpp"
 #include "guests/kit/time.hpp"
 #include "guests/kit/user.hpp"
 
 namespace kit {
 namespace {
 
-constexpr u8 kDiskVector = 0x50;
-constexpr u8 kTimerVector = 0x51;
 constexpr u64 kPage = 4096;
 constexpr u16 kPiecesOfRequest = 3;
 constexpr u64 kWarmUpMs = 300;
-constexpr u32 kTimerTicks = 20'000'000;  // of the local APIC by 16: some 100 ms or more
 
 struct Settings {
   block::Type type;
@@ -44,7 +39,6 @@ struct Counts {
   u64 kicks = 0;
 };
 Counts counts;
-volatile u64 timer_interrupts = 0;
 
 /// What one queue needs of memory that the device shares. A request is its slot's number: the
 /// descriptors stay, only the sector changes.
@@ -201,11 +195,11 @@ u64 measure(u64) {
   print("measuring\n");
   counts = {};
   const u64 interrupts_before = doze::interrupts();
-  const u64 timer_before = timer_interrupts;
+  const u64 timer_before = sleeper::timer_interrupts();
   const u64 ticks = run_for(settings.ticks, true);
   const Counts done = counts;
   const u64 wake_ups = doze::interrupts() - interrupts_before;
-  const u64 timer_wake_ups = timer_interrupts - timer_before;
+  const u64 timer_wake_ups = sleeper::timer_interrupts() - timer_before;
   print("measured\n");
   report(ticks, done, wake_ups);
   if (timer_wake_ups > 0) print("result timer_interrupts ", timer_wake_ups, " count\n");
@@ -260,23 +254,6 @@ bool start_disk(const BootInfo& info, std::string_view line) {
                 "the disk has ", bytes, " bytes");
 }
 
-// A wake-up that the device owes: counted, so that it is seen, and the guest ends in time.
-void on_timer(Frame&) {
-  timer_interrupts = timer_interrupts + 1;
-  doze::wake_up();
-  lapic::end_of_interrupt();
-}
-
-void prepare_interrupts() {
-  lapic::enable();
-  doze::prepare(disk.transport().base(), kDiskVector);
-  set_interrupt_handler(kTimerVector, on_timer);
-  ioapic::route(disk.irq(), kDiskVector, lapic::id());
-  lapic::write(lapic::Register::kTimerDivide, lapic::kDivideBy16);
-  lapic::write(lapic::Register::kTimer, lapic::kTimerPeriodic | kTimerVector);
-  lapic::write(lapic::Register::kTimerInitialCount, kTimerTicks);
-}
-
 }  // namespace
 
 void guest_main(const BootInfo& info) {
@@ -284,7 +261,7 @@ void guest_main(const BootInfo& info) {
   tsc_khz();
   if (!read_settings(line) || !start_disk(info, line)) return;
   if (settings.sleeps) {
-    prepare_interrupts();
+    sleeper::prepare(disk.transport().base(), disk.irq());
     enable_interrupts();
   }
   run_in_ring3(measure, 0);
