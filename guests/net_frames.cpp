@@ -53,7 +53,7 @@ void check_sizes() {
 }
 
 void check_many(std::string_view name, u32 size, u64 seed) {
-  constexpr u32 kRounds = 200;
+  constexpr u32 kRounds = 40;
   constexpr u32 kAtOnce = 16;
   bool holds = true;
   net::Packet packet{};
