@@ -65,9 +65,7 @@ bool Victim::recovers() {
   net::Packet packet{};
   const Deadline deadline(kPatienceUs);
   while (!deadline.has_passed() && reflect::await(*nic_, packet)) {
-    u64 number;
-    __builtin_memcpy(&number, packet.data + frame::kEthernetSize, sizeof(number));
-    if (packet.size != kGoodSize || number != seed_) continue;
+    if (packet.size != kGoodSize || reflect::seed_of(packet) != seed_) continue;
     return reflect::is_returned(packet, kGoodSize, seed_) && nic_->drain();
   }
   print("the good frame does not return\n");

@@ -87,12 +87,17 @@ bool await(net::Interface& nic, net::Packet& packet, u16 pair, u64 microseconds)
   return false;
 }
 
-bool is_returned(const net::Packet& packet, u32 size, u64 seed) {
-  u64 number = 0;
-  if (packet.size >= frame::kEthernetSize + sizeof(number)) {
-    __builtin_memcpy(&number, packet.data + frame::kEthernetSize, sizeof(number));
+u64 seed_of(const net::Packet& packet) {
+  u64 seed = 0;
+  if (packet.size >= frame::kEthernetSize + sizeof(seed)) {
+    __builtin_memcpy(&seed, packet.data + frame::kEthernetSize, sizeof(seed));
   }
-  u32 same = frame::kEthernetSize + sizeof(number);
+  return seed;
+}
+
+bool is_returned(const net::Packet& packet, u32 size, u64 seed) {
+  const u64 number = seed_of(packet);
+  u32 same = frame::kEthernetSize + sizeof(u64);
   while (same < packet.size && packet.data[same] == byte_of(same, seed)) same++;
   if (packet.size == size && number == seed && same == size) return true;
   print("frame ", seed, " of ", size, " bytes: frame ", number, " of ", packet.size, " came, in ",
@@ -101,17 +106,19 @@ bool is_returned(const net::Packet& packet, u32 size, u64 seed) {
 }
 
 bool returns(net::Interface& nic, u32 size, u64 seed, u16 pair) {
-  compose(nic, scratch(), size, seed);
+  static u64 serial = 0;
+  const u64 own = ++serial << 32 | seed;
+  compose(nic, scratch(), size, own);
   if (!nic.send(scratch(), size, pair)) {
     print("frame ", seed, " of ", size, " bytes: no room\n");
     return false;
   }
   net::Packet packet{};
-  if (!await(nic, packet, pair)) {
-    print("frame ", seed, " of ", size, " bytes: did not come back\n");
-    return false;
+  while (await(nic, packet, pair)) {
+    if (seed_of(packet) == own) return is_returned(packet, size, own);
   }
-  return is_returned(packet, size, seed);
+  print("frame ", seed, " of ", size, " bytes: did not come back\n");
+  return false;
 }
 
 u32 find_difference(const u8* data, u32 size, u32 position) {

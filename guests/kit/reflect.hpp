@@ -27,10 +27,13 @@ net::Header compose_udp(net::Interface& nic, u8* to, u32 size, u16 segment, u16 
 
 /// Waits for a frame of the reflector's, all others left aside.
 bool await(net::Interface& nic, net::Packet& packet, u16 pair = 0, u64 microseconds = kPatienceUs);
+/// What compose() was given; any number for a frame that it did not make.
+u64 seed_of(const net::Packet& packet);
 /// True when this is what compose() made, returned; a line tells what differs.
 bool is_returned(const net::Packet& packet, u32 size, u64 seed);
 
-/// Sends a frame that compose() makes and waits for it; a line tells what is wrong.
+/// Sends a frame that compose() makes and waits for it, those that were on their way before left
+/// aside; a line tells what is wrong.
 bool returns(net::Interface& nic, u32 size, u64 seed, u16 pair = 0);
 
 /// Offset of the first byte of TCP or UDP data that is not what compose_tcp() or compose_udp() put
