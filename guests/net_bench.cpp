@@ -8,7 +8,7 @@
 // `mode=rtt`   sends a frame and waits until it comes back, one at a time; a host end swaps the
 //              addresses and returns it. After 100 ms it counts as lost and the next one is sent.
 // `mode=echo`  prints `ready` and returns each frame with its addresses swapped, virtio's header as
-//              it came, for `seconds`: for a host end that measures.
+//              it came, for `seconds` or until `frames=N`: for a host end that measures.
 //
 // A frame (tx, rtt) goes to `to=02:00:00:00:00:fe`, has Ethertype 88B5h (local experiments: a host
 // drops it at once) and a running number of 8 bytes, little endian, at offset 14. In rx such
@@ -508,6 +508,22 @@ u64 run(u64 ticks) {
   return settings.mode == Mode::kRoundTrip ? run_round_trips(ticks) : run_for(ticks);
 }
 
+// What is in flight gets a second at the most, so that a host end sees all that was counted.
+void drain() {
+  for (u16 pair = 0; pair < settings.pairs; pair++) {
+    virtio::Virtqueue& queue = nic.transmit_queue(pair);
+    if (sent[pair].pending > 0) publish(net::Interface::transmit_index(pair), sent[pair]);
+    virtio::Used used{};
+    wait_until(
+        [&queue, &used] {
+          while (queue.pop_raw(used)) {
+          }
+          return queue.in_flight() == 0;
+        },
+        1'000'000);
+  }
+}
+
 u64 measure(u64) {
   if (!allocate()) return expect("net_bench.memory", false, "too little for the buffers");
   prepare();
@@ -522,8 +538,10 @@ u64 measure(u64) {
   const u64 timer_before = sleeper::timer_interrupts();
   const u64 ticks = run(settings.ticks);
   const u64 interrupts = doze::interrupts() - interrupts_before;
+  const u64 timer_interrupts = sleeper::timer_interrupts() - timer_before;
   print("measured\n");
-  report(ticks, interrupts, sleeper::timer_interrupts() - timer_before);
+  report(ticks, interrupts, timer_interrupts);
+  drain();
   return 0;
 }
 

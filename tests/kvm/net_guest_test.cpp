@@ -22,6 +22,7 @@ namespace {
 constexpr char kHost[] = "10.77.0.1";
 constexpr char kGuest[] = "10.77.0.2";
 constexpr std::uint16_t kEchoPort = 7;
+constexpr int kAnswerMs = 10'000;  // for an answer that has to come
 constexpr double kPatience = 120;  // seconds: guests that poll share the host's processors
 
 std::string guest_mac_text() {
@@ -203,7 +204,8 @@ class NetEcho : public NetTest {
     own.address = kHost;
     tap_.emplace("guest0", own);
     process_.emplace(arguments_for("net_echo", "guest0,mac=" + guest_mac_text() + keys,
-                                   std::string("address=") + kGuest + " " + words, more));
+                                   std::string("address=") + kGuest + " " + words + " seconds=120",
+                                   more));
     process_->close_input();
     ASSERT_TRUE(process_->wait_for_output("ready " + guest_mac_text()))
         << process_->output() << process_->errors();
@@ -237,7 +239,7 @@ void exchange(const UdpSocket& socket, int count) {
   int sent = 0;
   for (int received = 0; received < count; ++received) {
     for (; sent < count && sent - received < 32; ++sent) ASSERT_TRUE(socket.send(datagram(sent)));
-    const std::optional<std::string> answer = socket.receive(3000);
+    const std::optional<std::string> answer = socket.receive(kAnswerMs);
     ASSERT_TRUE(answer.has_value()) << "datagram " << received << " is lost";
     ASSERT_EQ(*answer, datagram(received)) << "datagram " << received;
   }
@@ -281,7 +283,7 @@ TEST_F(NetEcho, FramesAboveTheMtuComeWhereTheGuestWasToldOfNone) {
   start("offloads=0", {.mtu = 9000});
   const UdpSocket socket(kGuest, kEchoPort);
   for (const std::size_t size : {1472U, 1473U, 2000U, 4096U, 8972U}) {
-    EXPECT_TRUE(socket.echoes(std::string(size, 'm'), 5000)) << size;
+    EXPECT_TRUE(socket.echoes(std::string(size, 'm'), kAnswerMs)) << size;
   }
   const Outcome outcome = end();
   expect_passes(outcome, 6);
@@ -294,7 +296,7 @@ TEST_F(NetEcho, FramesAboveTheMtuThatTheGuestWasToldDoNotCome) {
   const UdpSocket socket(kGuest, kEchoPort);
   for (const std::size_t size : {2000U, 8972U}) {
     EXPECT_FALSE(socket.echoes(std::string(size, 'm'), 50)) << size;
-    EXPECT_TRUE(socket.echoes(std::string(1472, 'm'), 5000)) << size;
+    EXPECT_TRUE(socket.echoes(std::string(1472, 'm'), kAnswerMs)) << size;
   }
   const Outcome outcome = end();
   expect_passes(outcome, 6);
@@ -319,7 +321,7 @@ TEST_F(NetEcho, RuntsPass) {
   for (std::uint32_t size = 14; size < 60; ++size) {
     const HostFrame frame = plain_frame(guest_mac(), size);
     ASSERT_TRUE(socket.send(frame)) << size << ": " << std::strerror(errno);
-    const std::optional<HostFrame> answer = socket.receive(2000);
+    const std::optional<HostFrame> answer = socket.receive(kAnswerMs);
     ASSERT_TRUE(answer.has_value()) << size;
     EXPECT_EQ(answer->bytes, swapped(frame.bytes)) << size;
   }
@@ -333,7 +335,7 @@ TEST_F(NetEcho, LargeSegmentsPassUncutBothWays) {
     const HostFrame frame = tcp_frame(guest_mac(), size, 1448);
     for (int round = 0; round < 20; ++round) {
       ASSERT_TRUE(socket.send(frame)) << std::strerror(errno);
-      const std::optional<HostFrame> answer = socket.receive(2000);
+      const std::optional<HostFrame> answer = socket.receive(kAnswerMs);
       ASSERT_TRUE(answer.has_value()) << size;
       EXPECT_EQ(answer->bytes, swapped(frame.bytes)) << size;
       EXPECT_EQ(answer->header.gso_type, kGsoTcp4);
@@ -354,7 +356,7 @@ TEST_F(NetEcho, LargeSegmentsAreCutForAGuestThatTakesNone) {
   ASSERT_TRUE(socket.send(tcp_frame(guest_mac(), kSize, 1448)));
   std::uint32_t bytes = 0;
   while (bytes < kSize) {
-    const std::optional<HostFrame> answer = socket.receive(2000);
+    const std::optional<HostFrame> answer = socket.receive(kAnswerMs);
     ASSERT_TRUE(answer.has_value()) << bytes;
     ASSERT_LE(answer->bytes.size(), 1514U);
     bytes += static_cast<std::uint32_t>(answer->bytes.size()) - 54;
@@ -374,7 +376,7 @@ TEST_F(NetEcho, ATapThatIsDownLosesFramesAndComesBack) {
     EXPECT_FALSE(socket.send("lost") && socket.receive(20).has_value());
     tap_->set_up(true);
     const UdpSocket again(kGuest, kEchoPort);
-    ASSERT_TRUE(again.echoes("back", 5000)) << round << process_->errors();
+    ASSERT_TRUE(again.echoes("back", kAnswerMs)) << round << process_->errors();
   }
   exchange(UdpSocket(kGuest, kEchoPort), 100);
   expect_passes(end(), 6);
@@ -500,7 +502,7 @@ TEST_F(NetLoad, RoundTripsComeBack) {
 TEST_F(NetLoad, FramesComeBackFromABenchmarkThatReturnsThem) {
   const HostTap tap("guest0", {});
   Process process(arguments_for("net_bench", "guest0,mac=" + guest_mac_text(),
-                                "mode=echo seconds=2 offloads=1"));
+                                "mode=echo seconds=60 frames=2000 offloads=1"));
   ASSERT_TRUE(process.wait_for_output("ready")) << process.output() << process.errors();
   const PacketSocket socket(tap);
   for (std::uint64_t i = 0; i < 2'000; ++i) {
@@ -508,7 +510,7 @@ TEST_F(NetLoad, FramesComeBackFromABenchmarkThatReturnsThem) {
         i % 50 == 49 ? tcp_frame(guest_mac(), 65'481, 1448)
                      : numbered_frame(guest_mac(), 60 + static_cast<std::uint32_t>(i % 1400), i);
     ASSERT_TRUE(socket.send(frame));
-    const std::optional<HostFrame> answer = socket.receive(2000);
+    const std::optional<HostFrame> answer = socket.receive(kAnswerMs);
     ASSERT_TRUE(answer.has_value()) << i;
     ASSERT_EQ(answer->bytes, swapped(frame.bytes)) << i;
   }

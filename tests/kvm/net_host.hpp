@@ -144,7 +144,7 @@ class UdpSocket {
   bool send(std::string_view data) const;
   std::optional<std::string> receive(int milliseconds) const;
   /// Sends and waits for the same again; false when something else or nothing comes in time.
-  bool echoes(std::string_view data, int milliseconds = 2000) const;
+  bool echoes(std::string_view data, int milliseconds = 10'000) const;
   int fd() const { return fd_; }
 
  private:
