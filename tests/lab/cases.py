@@ -17,6 +17,8 @@ def reaches_init():
 
 
 CASES = [
+    Case("doctor.native", ["/lab/mote", "doctor"],
+         contains=[r"\[ok\] guest ring 0 +native: the processor runs it", r"\[ok\] set-up +a ring can be made", r"(?m)^Mote can run here\.\r?$"]),
     *reaches_init(),
     Case("linux.no-legacy", mote("/lab/vmlinux", "mote.test=poweroff", "--no-legacy"),
          contains=[r"init reached"], lacks=COMPLAINTS),
