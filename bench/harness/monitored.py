@@ -11,15 +11,20 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from bench.harness.context import Unmeasurable
 
 RESULT = re.compile(r"^result (\S+) (\S+) \S+\s*$", re.MULTILINE)
 TIMEOUT_SECONDS = 30  # of each wait
-# The guest says these words when its measurement begins and ends.
-BEGIN, END, LAST = b"measuring\n", b"measured\n", b"DONE\n"
+# The guest says these words when its measurement begins and ends; the first only where it waits for
+# somebody outside.
+READY, BEGIN, END, LAST = b"ready\n", b"measuring\n", b"measured\n", b"DONE\n"
 SYSTEM_CALLS = "raw_syscalls:sys_enter"
+
+
+# What is to be done at these words. With one for READY that word has to come.
+Hooks = Mapping[bytes, Callable[[], None]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,6 +96,11 @@ class Started:
                 return
             self.output += chunk
 
+    def reach(self, words: bytes, hooks: Hooks) -> None:
+        self.wait_for(words)
+        if words in hooks:
+            hooks[words]()
+
     def results(self) -> dict[str, float]:
         text = self.output.decode(errors="replace")
         return {name: float(value) for name, value in RESULT.findall(text)}
@@ -101,9 +111,13 @@ class Started:
         return Unmeasurable(f"{' '.join(self.command)}: {why}; it said:\n{said}")
 
 
-def run_floor(command: list[str], seconds: float) -> dict[str, float]:
-    """Runs a program without a guest to its end, and returns its results."""
+def run_floor(command: list[str], seconds: float, hooks: Hooks = {}) -> dict[str, float]:
+    """Runs a program without a guest to its end, and returns its results. With hooks it says the
+    same words as a guest."""
     with Started(command) as started:
+        for words in (READY, BEGIN, END):
+            if words in hooks:
+                started.reach(words, hooks)
         started.wait_for(b"", seconds + TIMEOUT_SECONDS)
         if started.process.wait() != 0:
             raise started.broken(f"exit status {started.process.returncode}")
@@ -142,12 +156,16 @@ def count_system_calls(pid: int, monitor: Monitor, seconds: float) -> float:
     raise Unmeasurable(f"perf stat -e {SYSTEM_CALLS}: {text.strip()}")
 
 
-def run(monitor: Monitor, seconds: float, counts_system_calls: bool = False) -> Run:
+def run(
+    monitor: Monitor, seconds: float, counts_system_calls: bool = False, hooks: Hooks = {}
+) -> Run:
     """Runs a guest that measures for `seconds`."""
     system_calls = None
     look_in_time()
     with Started(monitor.command) as started:
-        started.wait_for(BEGIN)
+        if READY in hooks:
+            started.reach(READY, hooks)
+        started.reach(BEGIN, hooks)
         begin = time.monotonic()
         before = cpu_seconds(started.pid, monitor)
         if counts_system_calls:
@@ -157,6 +175,8 @@ def run(monitor: Monitor, seconds: float, counts_system_calls: bool = False) -> 
         started.wait_for(END, seconds + TIMEOUT_SECONDS)
         used = cpu_seconds(started.pid, monitor) - before
         took = time.monotonic() - begin
+        if END in hooks:
+            hooks[END]()
         if started.process.poll() is not None:
             raise started.broken("ended before its threads could be looked at")
         started.wait_for(LAST)

@@ -6,6 +6,7 @@ import dataclasses
 import subprocess
 
 from bench.harness.context import Context, Unmeasurable
+from bench.harness.namespace import Namespace
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,16 +26,21 @@ class WholeRun:
         return self.end - self.last_byte
 
 
-def call(context: Context, mode: str, command: list[str]) -> list[float]:
-    timer = [context.built("bench/spawn_timer"), mode]
-    result = subprocess.run([*timer, *command], capture_output=True, text=True)
+def call(
+    context: Context, mode: str, command: list[str], place: Namespace | None = None
+) -> list[float]:
+    words = [context.built("bench/spawn_timer"), mode, *command]
+    words = place.command(words) if place else words
+    result = subprocess.run(words, capture_output=True, text=True)
     if result.returncode != 0:
         raise Unmeasurable(result.stderr.strip())
     return [float(word) for word in result.stdout.split()]
 
 
-def first_byte(context: Context, command: list[str]) -> FirstByte:
-    return FirstByte(*call(context, "--first-byte", command))
+def first_byte(
+    context: Context, command: list[str], place: Namespace | None = None
+) -> FirstByte:
+    return FirstByte(*call(context, "--first-byte", command, place))
 
 
 def whole_run(context: Context, command: list[str]) -> WholeRun:

@@ -6,12 +6,11 @@ import contextlib
 import dataclasses
 import os
 import pathlib
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator
 
-from bench.harness import monitored
+from bench.harness import monitored, monitors
 from bench.harness.context import Context, Unmeasurable
 from bench.harness.monitored import Monitor
 from bench.harness.report import Number, median, paired_ratio
@@ -20,14 +19,7 @@ ROUNDS = 7  # unless the command line says: some 5 minutes
 SECONDS = 1  # of each measurement
 SECONDS_OF_COUNTING = 3  # perf needs some of them to begin and to end
 FILE_MIB = 256
-MEMORY_MIB = 256
 PAGE = 4096
-QEMU = "qemu-system-x86_64"
-QEMU_OPTIONS = (
-    "-M microvm,acpi=off -bios qboot.rom -accel kvm -cpu qemu64 -nodefaults -no-user-config "
-    "-nographic -serial stdio -no-reboot -global virtio-mmio.force-legacy=false "
-    "-object iothread,id=io0 -name bench,debug-threads=on"
-).split()
 CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME", pathlib.Path.home() / ".cache")) / "mote"
 
 
@@ -132,12 +124,8 @@ CASES = (
 SYSTEM_CALL_LIMITS = {1: None, 32: "<= 0.05"}
 
 
-QEMU_MISSING = f"not measured: {QEMU} is missing -- apt-get install qemu-system-x86"
-
-
 def available(runners: Iterable[str]) -> tuple[str, ...]:
-    has_qemu = shutil.which(QEMU) is not None
-    return tuple(name for name in runners if has_qemu or RUNNERS[name].kind != "qemu")
+    return tuple(name for name in runners if monitors.is_present(RUNNERS[name].kind))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -196,22 +184,18 @@ def mote(
     context: Context, case: Case, runner: Runner, disk: pathlib.Path, seconds: int = SECONDS
 ) -> Monitor:
     cache = "direct" if case.is_direct else "writeback"
-    command = [context.built("mote"), "run", "--kernel", context.guest("block_bench")]
-    command += ["--memory", f"{MEMORY_MIB}MiB", "--cmdline", guest_words(case, runner, seconds)]
-    command += ["--block", f"{disk},queues={runner.queues},cache={cache}", *runner.options]
-    return Monitor(command, lambda is_first, _: is_first)
+    options = ["--block", f"{disk},queues={runner.queues},cache={cache}", *runner.options]
+    return monitors.mote(context, "block_bench", guest_words(case, runner, seconds), options)
 
 
 def qemu(
     context: Context, case: Case, runner: Runner, disk: pathlib.Path, seconds: int = SECONDS
 ) -> Monitor:
     direct = "on" if case.is_direct else "off"
-    command = [QEMU, *QEMU_OPTIONS, "-m", str(MEMORY_MIB)]
-    command += ["-kernel", context.guest("block_bench")]
-    command += ["-append", guest_words(case, runner, seconds)]
-    command += ["-drive", f"if=none,id=d,file={disk},format=raw,aio=io_uring,cache.direct={direct}"]
-    command += ["-device", f"virtio-blk-device,drive=d,iothread=io0,num-queues={runner.queues}"]
-    return Monitor(command, lambda _, name: name.endswith("/KVM"))
+    options = ["-object", "iothread,id=io0"]
+    options += ["-drive", f"if=none,id=d,file={disk},format=raw,aio=io_uring,cache.direct={direct}"]
+    options += ["-device", f"virtio-blk-device,drive=d,iothread=io0,num-queues={runner.queues}"]
+    return monitors.qemu(context, "block_bench", guest_words(case, runner, seconds), options)
 
 
 def measure_floor(context: Context, case: Case, runner: Runner, disk: pathlib.Path) -> Sample:
@@ -269,7 +253,7 @@ def numbers_of_case(case: Case, rounds: list[dict[str, Sample]]) -> list[Number]
     for r in case.ratios:
         name = f"{case.name}: {r.over} / {r.under}"
         if r.over not in requests or r.under not in requests:
-            numbers.append(Number(name, None, "ratio", limit=r.limit, note=QEMU_MISSING))
+            numbers.append(Number(name, None, "ratio", limit=r.limit, note=monitors.QEMU_MISSING))
             continue
         numbers.append(paired_ratio(name, requests[r.over], requests[r.under], r.limit))
     return numbers
