@@ -2,9 +2,10 @@
 // net_floor: the most that a process can have of a tap, for network devices to be measured against.
 // One thread, no guest; the tap is one that nobody else has open.
 //
-//   net_floor call|uring TAP transmit|receive|round-trip SIZE SECONDS
+//   net_floor call|spin|uring TAP transmit|receive|round-trip SIZE SECONDS
 //
-// call makes one write() or read() after the other, and waits in read(). uring transmits in batches
+// call makes one write() or read() after the other, and waits in read(); spin calls read() again
+// and again instead of waiting. uring transmits in batches
 // of 32 writes and receives by one multishot read from a ring of provided buffers (fixed file,
 // single issuer, deferred task work, registered ring). SIZE is that of a frame with its Ethernet
 // header; from 1515 on a frame is one TCP segment for the receiver to cut (GSO). Frames, their
@@ -57,6 +58,7 @@ enum {
 static struct {
   int fd;
   bool is_uring;
+  bool spins;
   unsigned size;  // with the virtio-net header
   uint8_t* frames;
   uint8_t* room;  // for frames that come
@@ -214,7 +216,10 @@ static void write_one(void) {
 }
 
 static void read_one(void) {
-  if (read(work.fd, work.room, kHeader + kLargestFrame) <= 0) err(1, "read a frame");
+  ssize_t result;
+  do result = read(work.fd, work.room, kHeader + kLargestFrame);
+  while (result < 0 && errno == EAGAIN && work.spins);
+  if (result <= 0) err(1, "read a frame");
 }
 
 // Moves frames until `end_ns`; returns how many.
@@ -310,9 +315,11 @@ static void say(const char* word) {
 }
 
 int main(int argc, char** argv) {
-  if (argc != 6) errx(2, "usage: net_floor call|uring TAP WORK SIZE SECONDS");
+  if (argc != 6) errx(2, "usage: net_floor call|spin|uring TAP WORK SIZE SECONDS");
   work.is_uring = strcmp(argv[1], "uring") == 0;
-  if (!work.is_uring && strcmp(argv[1], "call") != 0) errx(2, "%s: call or uring", argv[1]);
+  work.spins = strcmp(argv[1], "spin") == 0;
+  if (!work.is_uring && !work.spins && strcmp(argv[1], "call") != 0)
+    errx(2, "%s: none of call, spin, uring", argv[1]);
   unsigned kind = 0;
   while (kind < 3 && strcmp(argv[3], kWorks[kind]) != 0) kind++;
   if (kind == 3) errx(2, "%s: none of transmit, receive, round-trip", argv[3]);
@@ -324,7 +331,7 @@ int main(int argc, char** argv) {
   work.room = malloc((size_t)kBuffers * (kHeader + kLargestFrame));
   if (work.frames == NULL || work.room == NULL) errx(1, "no memory");
   for (unsigned i = 0; i < kFrames; i++) make_frame(work.frames + (size_t)i * work.size, size);
-  open_tap(argv[2], !work.is_uring);
+  open_tap(argv[2], !work.is_uring && !work.spins);
   if (work.is_uring) {
     make_ring();
     provide_buffers();

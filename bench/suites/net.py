@@ -4,6 +4,7 @@ with the same guest. The other end of the tap drops, sends or returns frames."""
 
 import contextlib
 import dataclasses
+import os
 import signal
 from collections.abc import Iterable, Iterator
 
@@ -31,6 +32,7 @@ class Runner:
     kind: str
     options: tuple[str, ...] = ()  # of mote
     words: str = ""  # for the guest
+    on_one_processor: bool = False  # a floor that shares one with the other end of the tap
 
     @property
     def is_floor(self) -> bool:
@@ -41,8 +43,9 @@ RUNNERS = {
     "uring": Runner("uring"),
     "write()": Runner("call"),
     "read()": Runner("call"),
-    "raw tap": Runner("call"),
-    "raw tap, uring": Runner("uring"),
+    "raw tap": Runner("call", on_one_processor=True),
+    "raw tap, two processors": Runner("spin"),
+    "raw tap, two processors, uring": Runner("uring"),
     "mote": Runner("mote"),
     "mote, poll_us 0": Runner("mote", ("--poll-us", "0")),
     "mote, interrupts": Runner("mote", words="wait=irq"),
@@ -95,7 +98,7 @@ CASES = (
         rate=200_000, cpu_limit="<= 1.0",
     ),
     Case(
-        "receive 64 B, 400 k/s", RECEIVE, 64, ("uring", "read()", "mote", "qemu"),
+        "receive 64 B, 400 k/s", RECEIVE, 64, ("uring", "read()", *BUSY),
         rate=400_000, received_limit=">= 0.99",
     ),
     Case(
@@ -104,10 +107,11 @@ CASES = (
     ),
     Case(
         "round trip 64 B", ROUND_TRIP, 64,
-        ("raw tap", "raw tap, uring", "mote", "mote, poll_us 0", "mote, interrupts", "qemu",
+        ("raw tap", "raw tap, two processors", "raw tap, two processors, uring", "mote", "mote, poll_us 0", "mote, interrupts", "qemu",
          "qemu, interrupts"),
         (
             Ratio("mote", "raw tap", "<= 1.5"),
+            Ratio("mote", "raw tap, two processors"),
             Ratio("qemu", "raw tap"),
             Ratio("mote, interrupts", "qemu, interrupts"),
         ),
@@ -154,8 +158,9 @@ class Peer:
     """Whoever is at the other end of the tap. It starts when `hooks` say so, and is stopped at the
     end in any case."""
 
-    def __init__(self, bench: Bench, tap: str):
+    def __init__(self, bench: Bench, tap: str, place: list[str]):
         self.bench = bench
+        self.place = place  # words before the command
         self.tap = tap
         self.started: Started | None = None
 
@@ -166,7 +171,7 @@ class Peer:
             command += ["send", self.tap, GUEST_MAC, str(case.size), str(case.rate)]
         else:
             command += ["echo", self.tap, PEER_MAC]
-        self.started = Started(self.bench.namespace.command(command))
+        self.started = Started(self.bench.namespace.command([*self.place, *command]))
         self.started.wait_for(READY)
 
     def signal(self, number: signal.Signals) -> None:
@@ -192,8 +197,8 @@ class Peer:
 
 
 @contextlib.contextmanager
-def peer_at(bench: Bench, tap: str) -> Iterator[Peer]:
-    peer = Peer(bench, tap)
+def peer_at(bench: Bench, tap: str, place: Iterable[str] = ()) -> Iterator[Peer]:
+    peer = Peer(bench, tap, list(place))
     try:
         if bench.case.work == ROUND_TRIP:
             peer.start()
@@ -222,8 +227,14 @@ def monitor_of(bench: Bench, runner: Runner, tap: str) -> Monitor:
     return Monitor(bench.namespace.command(monitor.command), monitor.is_vcpu)
 
 
+def place_of(runner: Runner) -> list[str]:
+    if not runner.on_one_processor:
+        return []
+    return ["taskset", "--cpu-list", str(min(os.sched_getaffinity(0)))]
+
+
 def measure_floor(bench: Bench, runner: Runner, tap: str, hooks: Hooks) -> Sample:
-    command = [bench.context.built("bench/net_floor"), runner.kind, tap, bench.case.work]
+    command = [*place_of(runner), bench.context.built("bench/net_floor"), runner.kind, tap, bench.case.work]
     command += [str(bench.case.size), str(bench.seconds)]
     results = monitored.run_floor(bench.namespace.command(command), bench.seconds, hooks)
     return Sample(results["frame_rate"], results["cpu_us"])
@@ -245,7 +256,7 @@ def measure_monitor(bench: Bench, runner: Runner, tap: str, hooks: Hooks) -> Sam
 
 
 def measure_once(bench: Bench, runner: Runner) -> Sample:
-    with bench.namespace.tap(TAP_MAC) as tap, peer_at(bench, tap) as peer:
+    with bench.namespace.tap(TAP_MAC) as tap, peer_at(bench, tap, place_of(runner)) as peer:
         measure_one = measure_floor if runner.is_floor else measure_monitor
         sample = measure_one(bench, runner, tap, peer.hooks())
         if bench.case.work != RECEIVE:
