@@ -8,7 +8,9 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <optional>
+#include <thread>
 
 #include "core/check.hpp"
 #include "core/interface_name.hpp"
@@ -32,6 +34,22 @@ ifreq request_for(const std::string& name, u32 flags) {
   request.ifr_flags = static_cast<short>(flags);
   return request;
 }
+
+/// Waits for a tap that is busy. A ring lets go of its files some milliseconds after its process
+/// has ended: whoever starts a machine again at once finds the old one's tap still taken.
+class Patience {
+ public:
+  /// False when it is exhausted.
+  bool wait() {
+    if (left_ == 0) return false;
+    --left_;
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    return true;
+  }
+
+ private:
+  u32 left_ = 50;
+};
 
 /// What would not work although it is no mistake for sure: somebody may be about to mend it.
 void warn_of(const TapOptions& options, const LinkFacts& link) {
@@ -63,11 +81,13 @@ Result<void> Tap::attach(const TapOptions& options) {
   const TapAttempt attempt{.name = name_, .pairs = options.pairs, .user = ::geteuid()};
   const bool multi_queue = options.pairs > 1 || (link && link->multi_queue);
   const u32 flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | (multi_queue ? IFF_MULTI_QUEUE : 0);
+  Patience patience;
   for (u32 pair = 0; pair < options.pairs; ++pair) {
     UniqueFd queue(::open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC));
     if (!queue) return explain_device(errno);
     ifreq request = request_for(name_, flags);
-    if (::ioctl(queue.get(), TUNSETIFF, &request) != 0) {
+    while (::ioctl(queue.get(), TUNSETIFF, &request) != 0) {
+      if (errno == EBUSY && patience.wait()) continue;
       return explain_attach(errno, attempt, link);
     }
     queues_.push_back(std::move(queue));
@@ -77,9 +97,10 @@ Result<void> Tap::attach(const TapOptions& options) {
     return links.set_up(name_);
   }
   // A tap with several queues takes those of several processes, and deals out frames among them.
-  if (multi_queue) {
+  while (multi_queue) {
     const auto now = TRY(links.look_at(name_));
-    if (now && now->queues > options.pairs) return explain_busy(attempt);
+    if (!now || now->queues <= options.pairs) break;
+    if (!patience.wait()) return explain_busy(attempt);
   }
   warn_of(options, *link);
   return {};

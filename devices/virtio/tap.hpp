@@ -24,8 +24,9 @@ struct TapOptions {
 /// An open tap, one descriptor per queue pair. Belongs to one process at a time.
 class Tap final : public NetPort {
  public:
-  /// Opens the tap that is there, or makes one, which is up and goes with this object. Each Error
-  /// has the command that mends it.
+  /// Opens the tap that is there, or makes one, which is up and goes with this object. A tap that
+  /// another process has is waited for, a quarter of a second at most. Each Error has the command
+  /// that mends it.
   static Result<std::unique_ptr<Tap>> open(const TapOptions& options);
   /// Takes over descriptors of one tap that another process has opened, one for each pair, with
   /// IFF_TAP | IFF_NO_PI | IFF_VNET_HDR. They are closed with this object.

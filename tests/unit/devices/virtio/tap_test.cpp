@@ -14,7 +14,9 @@
 #include <sys/stat.h>
 
 #include <array>
+#include <chrono>
 #include <cstring>
+#include <thread>
 
 #include "devices/virtio/links.hpp"
 #include "devices/virtio/tap_rules.hpp"
@@ -162,6 +164,24 @@ TEST(TapTest, ATapIsForOneProcess) {
       ASSERT_TRUE(first) << first.error().message();
       EXPECT_TRUE(has(refusal({.name = "t0", .pairs = pairs}), "another process has it open"));
       EXPECT_EQ(look_at("t0")->queues, pairs == 1 ? 0 : pairs) << "the second one has let go";
+    }
+  }));
+}
+
+TEST(TapTest, ATapThatItsUserIsAboutToLetGoIsWaitedFor) {
+  IN_NETWORK_NAMESPACE(([] {
+    ASSERT_TRUE(test::make_tap("t0"));
+    ASSERT_TRUE(test::make_tap("t1", IFF_MULTI_QUEUE));
+    for (const u32 pairs : {1u, 2u}) {
+      const TapOptions options{.name = pairs == 1 ? "t0" : "t1", .pairs = pairs};
+      auto first = Tap::open(options);
+      ASSERT_TRUE(first) << first.error().message();
+      std::thread end([tap = *std::move(first)]() mutable {
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));
+        tap.reset();
+      });
+      EXPECT_EQ(refusal(options), "");
+      end.join();
     }
   }));
 }
