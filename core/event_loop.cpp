@@ -210,13 +210,6 @@ OperationId EventLoop::write(int fd, std::span<const std::byte> buffer, Completi
   return start(entry, 0, id);
 }
 
-OperationId EventLoop::write(int fd, std::span<const iovec> buffers, Completion completion) {
-  OperationId id;
-  io_uring_sqe* entry = prepare(completion, id);
-  io_uring_prep_writev(entry, fd, buffers.data(), static_cast<u32>(buffers.size()), ~u64{0});
-  return start(entry, 0, id);
-}
-
 OperationId EventLoop::poll(int fd, u32 events, Completion completion) {
   OperationId id;
   io_uring_sqe* entry = prepare(completion, id);
@@ -287,6 +280,24 @@ void EventLoop::remove_file(FixedFile file) {
   const int none = -1;
   io_uring_register_files_update(&ring_, index, &none, 1);
   files_[index] = false;
+}
+
+OperationId EventLoop::write(FixedFile file, std::span<const std::byte> buffer,
+                             Completion completion) {
+  OperationId id;
+  io_uring_sqe* entry = prepare(completion, id);
+  io_uring_prep_write(entry, static_cast<int>(file), buffer.data(), static_cast<u32>(buffer.size()),
+                      ~u64{0});
+  return start(entry, IOSQE_FIXED_FILE, id);
+}
+
+OperationId EventLoop::write(FixedFile file, std::span<const iovec> buffers,
+                             Completion completion) {
+  OperationId id;
+  io_uring_sqe* entry = prepare(completion, id);
+  io_uring_prep_writev(entry, static_cast<int>(file), buffers.data(),
+                       static_cast<u32>(buffers.size()), ~u64{0});
+  return start(entry, IOSQE_FIXED_FILE, id);
 }
 
 OperationId EventLoop::read_at(FixedFile file, std::span<const iovec> buffers, u64 offset,

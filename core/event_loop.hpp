@@ -81,8 +81,6 @@ class EventLoop {
 
   OperationId read(int fd, std::span<std::byte> buffer, Completion completion);
   OperationId write(int fd, std::span<const std::byte> buffer, Completion completion);
-  /// writev: for sockets and their like, where all of it is one message.
-  OperationId write(int fd, std::span<const iovec> buffers, Completion completion);
   /// Waits until `fd` has one of `events` (POLLIN, POLLOUT ...).
   OperationId poll(int fd, u32 events, Completion completion);
   /// Asks for an operation's end; its completion is called in any case.
@@ -105,6 +103,10 @@ class EventLoop {
   /// file stays open there until `remove_file`.
   Result<FixedFile> add_file(int fd);
   void remove_file(FixedFile file);
+  /// write and writev without an offset: for sockets and their like, where all of it is one
+  /// message.
+  OperationId write(FixedFile file, std::span<const std::byte> buffer, Completion completion);
+  OperationId write(FixedFile file, std::span<const iovec> buffers, Completion completion);
   /// preadv2, pwritev2, fdatasync and fallocate of a fixed file. Callers ask `has_room` first.
   OperationId read_at(FixedFile file, std::span<const iovec> buffers, u64 offset,
                       Completion completion);

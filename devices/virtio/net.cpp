@@ -47,8 +47,9 @@ Result<std::unique_ptr<Net>> Net::create(const NetOptions& options, std::unique_
   std::shared_ptr<QueueKick> third;
   for (u32 pair = 0; pair < pairs; ++pair) {
     const int fd = net->port_->fd(pair);
+    const FixedFile file = TRY(loops[pair % loops.size()]->add_file(fd));
     net->transmit_.push_back(
-        std::make_unique<NetTransmitQueue>(net->device_, fd, TRY(make_kick(pair))));
+        std::make_unique<NetTransmitQueue>(net->device_, fd, file, TRY(make_kick(pair))));
     std::shared_ptr<QueueKick> kick = TRY(make_kick(pair));
     if (pair == 1) third = kick;
     net->receive_.push_back(TRY(NetReceiveQueue::create(

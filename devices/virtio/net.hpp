@@ -37,6 +37,8 @@ struct NetOptions {
 class Net final : public Device, private NetCommandHandler {
  public:
   static constexpr u32 kMaxPairs = 8;
+  /// Places of a loop's table of fixed files that one device takes at most.
+  static constexpr u32 kFilesPerLoop = kMaxPairs;
 
   /// What driver and host have set; plain data.
   struct State {

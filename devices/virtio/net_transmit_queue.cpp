@@ -10,8 +10,9 @@
 namespace mote::virtio {
 namespace {
 
-/// Frames that one look at the ring takes at most.
-constexpr u32 kBurst = 128;
+/// Frames that one look at the ring takes at most: what the loop submits in one call. Their copies
+/// then stay in the processor's cache from one look to the next.
+constexpr u32 kBurst = 64;
 
 Result<Mapping> zeroed(std::size_t size) {
   return Mapping::create(size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
@@ -107,8 +108,10 @@ void NetTransmitQueue::send(Frame& frame) {
   const Completion completion{&NetTransmitQueue::on_sent, &frame};
   frame.operation =
       frame.piece_count == 0
-          ? loop().write(fd_, std::span<const std::byte>(frame.bytes).first(frame.size), completion)
-          : loop().write(fd_, std::span<const iovec>(frame.pieces, frame.piece_count), completion);
+          ? loop().write(file_, std::span<const std::byte>(frame.bytes).first(frame.size),
+                         completion)
+          : loop().write(file_, std::span<const iovec>(frame.pieces, frame.piece_count),
+                         completion);
 }
 
 void NetTransmitQueue::on_sent(void* context, i32 result) {

@@ -18,9 +18,10 @@ namespace mote::virtio {
 /// no room the frame waits for it.
 class NetTransmitQueue final : public QueueWorker {
  public:
-  /// Frames are written to `fd`, a NetPort's. `device` outlives the queue.
-  NetTransmitQueue(NetDevice& device, int fd, std::shared_ptr<QueueKick> kick)
-      : QueueWorker(device, std::move(kick)), device_(device), fd_(fd) {}
+  /// Frames are written to `fd`, a NetPort's, which is `file` in the loop's table. `device` outlives
+  /// the queue.
+  NetTransmitQueue(NetDevice& device, int fd, FixedFile file, std::shared_ptr<QueueKick> kick)
+      : QueueWorker(device, std::move(kick)), device_(device), fd_(fd), file_(file) {}
 
   const NetCounters& counters() const { return counters_; }
 
@@ -61,6 +62,7 @@ class NetTransmitQueue final : public QueueWorker {
 
   NetDevice& device_;
   const int fd_;
+  const FixedFile file_;
   NetCounters counters_;
   u32 size_ = 0;           // of the queue, and of the pool
   Mapping frames_;         // the pool

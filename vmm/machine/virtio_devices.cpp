@@ -3,6 +3,7 @@
 
 #include "core/text.hpp"
 #include "devices/virtio/block.hpp"
+#include "devices/virtio/net.hpp"
 #include "vmm/arch/virtio_slots.hpp"
 
 namespace mote {
@@ -25,7 +26,8 @@ LoopOptions loop_options(const VmConfig& config) {
   LoopOptions options;
   if (virtio_device_count(config) == 0) return options;
   options.operations = kOperations;
-  options.files = static_cast<u32>(config.blocks.size()) * virtio::Block::kFilesPerLoop;
+  options.files = static_cast<u32>(config.blocks.size()) * virtio::Block::kFilesPerLoop +
+                  static_cast<u32>(config.nets.size()) * virtio::Net::kFilesPerLoop;
   options.poll_ns = u64{config.machine.poll_us} * 1000;
   return options;
 }

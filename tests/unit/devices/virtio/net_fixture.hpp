@@ -67,8 +67,8 @@ struct NetTest : testing::Test {
   void make(u32 loops = 1) {
     std::vector<EventLoop*> all;
     for (u32 i = 0; i < loops; ++i) {
-      threads.push_back(
-          std::make_unique<LoopThread>(LoopOptions{.operations = 512, .poll_ns = 20'000}));
+      threads.push_back(std::make_unique<LoopThread>(
+          LoopOptions{.operations = 512, .files = virtio::Net::kFilesPerLoop, .poll_ns = 20'000}));
       all.push_back(&threads.back()->loop());
     }
     auto made = virtio::Net::create(options, std::make_unique<FakePort>(wire), memory, all);

@@ -336,7 +336,7 @@ TEST_F(NetDeviceTest, AnotherDeviceTakesOverFromRegisterToRegister) {
 
   // Same memory, same driver; other device, other host.
   test::FakeWire other;
-  test::LoopThread thread;
+  test::LoopThread thread(LoopOptions{.files = Net::kFilesPerLoop});
   EventLoop* const loops[] = {&thread.loop()};
   auto made = Net::create(options, std::make_unique<test::FakePort>(other), memory, loops);
   ASSERT_TRUE(made.has_value());
