@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An interface under load: Mote against what a process can have of a tap, and against QEMU's microvm
-with the same guest. The other end of the tap drops, sends or returns frames."""
+"""An interface under load: Mote against what a process can have of a tap, and against QEMU's
+microvm with the same guest. The other end of the tap drops, sends or returns frames."""
 
 import contextlib
 import dataclasses
@@ -107,8 +107,8 @@ CASES = (
     ),
     Case(
         "round trip 64 B", ROUND_TRIP, 64,
-        ("raw tap", "raw tap, two processors", "raw tap, two processors, uring", "mote", "mote, poll_us 0", "mote, interrupts", "qemu",
-         "qemu, interrupts"),
+        ("raw tap", "raw tap, two processors", "raw tap, two processors, uring", "mote",
+         "mote, poll_us 0", "mote, interrupts", "qemu", "qemu, interrupts"),
         (
             Ratio("mote", "raw tap", "<= 1.5"),
             Ratio("mote", "raw tap, two processors"),
@@ -234,8 +234,8 @@ def place_of(runner: Runner) -> list[str]:
 
 
 def measure_floor(bench: Bench, runner: Runner, tap: str, hooks: Hooks) -> Sample:
-    command = [*place_of(runner), bench.context.built("bench/net_floor"), runner.kind, tap, bench.case.work]
-    command += [str(bench.case.size), str(bench.seconds)]
+    command = [*place_of(runner), bench.context.built("bench/net_floor"), runner.kind, tap]
+    command += [bench.case.work, str(bench.case.size), str(bench.seconds)]
     results = monitored.run_floor(bench.namespace.command(command), bench.seconds, hooks)
     return Sample(results["frame_rate"], results["cpu_us"])
 
@@ -256,7 +256,8 @@ def measure_monitor(bench: Bench, runner: Runner, tap: str, hooks: Hooks) -> Sam
 
 
 def measure_once(bench: Bench, runner: Runner) -> Sample:
-    with bench.namespace.tap(TAP_MAC) as tap, peer_at(bench, tap, place_of(runner)) as peer:
+    place = place_of(runner)
+    with bench.namespace.tap(TAP_MAC) as tap, peer_at(bench, tap, place) as peer:
         measure_one = measure_floor if runner.is_floor else measure_monitor
         sample = measure_one(bench, runner, tap, peer.hooks())
         if bench.case.work != RECEIVE:

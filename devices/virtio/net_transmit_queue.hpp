@@ -18,8 +18,8 @@ namespace mote::virtio {
 /// no room the frame waits for it.
 class NetTransmitQueue final : public QueueWorker {
  public:
-  /// Frames are written to `fd`, a NetPort's, which is `file` in the loop's table. `device` outlives
-  /// the queue.
+  /// Frames are written to `fd`, a NetPort's, which is `file` in the loop's table. `device`
+  /// outlives the queue.
   NetTransmitQueue(NetDevice& device, int fd, FixedFile file, std::shared_ptr<QueueKick> kick)
       : QueueWorker(device, std::move(kick)), device_(device), fd_(fd), file_(file) {}
 
