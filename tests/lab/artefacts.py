@@ -16,6 +16,8 @@ sys.path.insert(0, str(LINUX))
 from artefact import cached, compile_static  # noqa: E402
 
 QEMU = "qemu-system-x86_64"
+# Programs of the host that the outer Linux gets: path there -> name, Debian package. busybox's ip knows no taps with many queues.
+HOST_PROGRAMS = {"/lab/ip": ("ip", "iproute2"), "/lab/tcpdump": ("tcpdump", "tcpdump")}
 
 
 class Missing(Exception):
@@ -62,27 +64,36 @@ class Artefacts:
         elif path == "/lab/records":
             archive.copy(path, cached("records", ["records.c"], lambda target, folder: compile_static("records.c", target)))
         elif path.startswith("/lab/scripts/"):
-            archive.copy(path, HERE / path.removeprefix("/lab/"))
-            archive.copy("/lab/scripts/common", HERE / "scripts/common")
+            for name in (path, f"{os.path.dirname(path)}/common"):
+                archive.copy(name, HERE / name.removeprefix("/lab/"))
         elif path == "/lab/debian/vmlinuz":
             archive.copy(path, tool(LINUX / "debian-kernel"))
         elif path == "/lab/debian/initrd.img":
             archive.copy(path, tool(LINUX / "debian-initramfs") / "initrd.img")
         elif path == f"/lab/{QEMU}":
             add_qemu(archive)
+        elif path in HOST_PROGRAMS:
+            add_program(archive, path, *HOST_PROGRAMS[path])
         else:
             raise ValueError(f"no such file in the lab: {path}")
 
 
-def add_qemu(archive):
-    """QEMU with its shared libraries and its microvm firmware, as the host has them."""
-    program = shutil.which(QEMU)
-    archive.copy(f"/lab/{QEMU}", program)
+def add_program(archive, path, name, package):
+    """A program of the host with its shared libraries."""
+    program = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
+    if not program:
+        raise Missing(f"{name}: not found -- apt-get install {package}")
+    archive.copy(path, program)
     for line in subprocess.run(["ldd", program], check=True, capture_output=True, text=True).stdout.splitlines():
         found = re.search(r"(/\S+) \(0x", line)
         if found:
             library = found.group(1)
             archive.copy(library if "ld-linux" in library else f"/lib/{os.path.basename(library)}", library)
+
+
+def add_qemu(archive):
+    """QEMU with its shared libraries and its microvm firmware, as the host has them."""
+    add_program(archive, f"/lab/{QEMU}", QEMU, "qemu-system-x86")
     for name in ("qboot.rom", "bios-microvm.bin", "pvh.bin", "linuxboot_dma.bin"):
         for folder in ("/usr/share/qemu", "/usr/share/seabios"):
             if os.path.exists(f"{folder}/{name}"):

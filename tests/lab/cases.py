@@ -3,6 +3,7 @@
 
 from disk_cases import DISK_CASES
 from mote_command import COMPLAINTS, mote
+from net_cases import NET_CASES
 from outer import Case
 
 
@@ -53,4 +54,5 @@ CASES = [
          steps=[("wait", "(initramfs)"), ("pause", "500"), ("send", r"echo up $(uname -r); poweroff -f\n")],
          contains=[r"up 6\.\S+-cloud-amd64"], lacks=COMPLAINTS),
     *DISK_CASES,
+    *NET_CASES,
 ]

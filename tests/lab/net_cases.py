@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The lab's cases with networks: two guests on a bridge. The outer Linux's side: scripts/net; the guests': guests/linux/tests/net."""
+
+import os
+
+from artefacts import QEMU
+from mote_command import COMPLAINTS
+from outer import Case
+
+# The full number is 100000: MOTE_LAB_CONNECTIONS=100000 tests/lab/run --only net.connections
+CONNECTIONS = int(os.environ.get("MOTE_LAB_CONNECTIONS", "3000"))
+# qemu: the same guests on QEMU's microvm, to tell a fault of Mote from one of the lab.
+MONITOR = os.environ.get("MOTE_LAB_MONITOR", "mote")
+
+
+def net(name, *arguments, case=None, files=(), timeout=180):
+    """A case that is a shell script of the outer Linux, scripts/net/NAME, in a network namespace of its own; it runs Mote itself."""
+    monitor = "/lab/mote" if MONITOR == "mote" else f"/lab/{QEMU}"
+    return Case(f"net.{case or name}", ["/bin/busybox", "env", f"MONITOR={MONITOR}", "unshare", "-n", "sh", f"/lab/scripts/net/{name}", *arguments],
+                timeout=timeout, files=[monitor, "/lab/vmlinux", "/lab/ip", *files], lacks=COMPLAINTS)
+
+
+NET_CASES = [
+    net("basic"),
+    *(net("traffic", str(queues), str(mtu), case=f"traffic.{queues}q.{mtu}") for queues in (1, 4) for mtu in (1500, 9000)),
+    net("connections", str(CONNECTIONS), timeout=120 + CONNECTIONS // 25),
+    net("capture", files=["/lab/tcpdump"]),
+    net("link"),
+    net("reboot"),
+]
