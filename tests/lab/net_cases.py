@@ -8,7 +8,7 @@ from mote_command import COMPLAINTS
 from outer import Case
 
 # The full number is 100000: MOTE_LAB_CONNECTIONS=100000 tests/lab/run --only net.connections
-CONNECTIONS = int(os.environ.get("MOTE_LAB_CONNECTIONS", "3000"))
+CONNECTIONS = int(os.environ.get("MOTE_LAB_CONNECTIONS", "500"))
 # qemu: the same guests on QEMU's microvm, to tell a fault of Mote from one of the lab.
 MONITOR = os.environ.get("MOTE_LAB_MONITOR", "mote")
 
@@ -23,7 +23,7 @@ def net(name, *arguments, case=None, files=(), timeout=180):
 NET_CASES = [
     net("basic"),
     *(net("traffic", str(queues), str(mtu), case=f"traffic.{queues}q.{mtu}") for queues in (1, 4) for mtu in (1500, 9000)),
-    net("connections", str(CONNECTIONS), timeout=120 + CONNECTIONS // 25),
+    net("connections", str(CONNECTIONS), timeout=180 + CONNECTIONS // 4),
     net("capture", files=["/lab/tcpdump"]),
     net("link"),
     net("reboot"),
