@@ -39,7 +39,7 @@ Result<BufferRing> BufferRing::create(u16 count, u32 size) {
 }
 
 void BufferRing::give(u16 index) {
-  // LIMIT: the entries share their memory with `tail`, which lies in the first one's reserved word.
+  // The tail lies in the first entry's reserved word, which is therefore not written here.
   io_uring_buf& entry = reinterpret_cast<io_uring_buf*>(entries_.data())[tail_ & (count_ - 1)];
   entry.addr = reinterpret_cast<u64>(buffer(index).data());
   entry.len = size_;

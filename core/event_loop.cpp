@@ -219,7 +219,8 @@ OperationId EventLoop::poll(int fd, u32 events, Completion completion) {
 
 Result<bool> EventLoop::add_buffers(BufferRing& buffers) {
   CHECK(!enabled_, "buffers are added before the loop runs");
-  if (!supports(ring_, kReadMultishot)) return false;
+  // Who has added buffers knows that they are of use.
+  if (buffer_rings_ == 0 && !supports(ring_, kReadMultishot)) return false;
   io_uring_buf_reg registration{};
   registration.ring_addr = reinterpret_cast<u64>(buffers.ring());
   registration.ring_entries = buffers.count();
@@ -481,12 +482,13 @@ Result<void> EventLoop::submit(u32 wait_for) {
 
 Result<void> EventLoop::sleep() {
   const u64 linger_ns = std::exchange(linger_ns_, 0);
-  if (linger_ns == 0 || (ring_.features & IORING_FEAT_EXT_ARG) == 0) return submit(1);
+  const bool may_linger = failure_ == 0 && (ring_.features & IORING_FEAT_EXT_ARG) != 0;
+  if (linger_ns == 0 || !may_linger) return submit(1);
   __kernel_timespec most{};
   most.tv_nsec = static_cast<long long>(linger_ns);
   io_uring_cqe* entry = nullptr;
   const int result = io_uring_submit_and_wait_timeout(&ring_, &entry, 2, &most, nullptr);
-  if (result < 0 && result != -ETIME && result != -EINTR && result != -EAGAIN && result != -EBUSY) {
+  if (result < 0 && result != -ETIME && !is_momentary(-result)) {
     return Error::from_errno(-result, "cannot wait for io_uring completions");
   }
   return {};

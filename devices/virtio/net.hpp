@@ -40,7 +40,8 @@ class Net final : public Device, private NetCommandHandler {
   /// Places of a loop's table of fixed files that one device takes at most.
   static constexpr u32 kFilesPerLoop = kMaxPairs;
 
-  /// What driver and host have set; plain data.
+  /// What driver and host have set; plain data. Frames that were read ahead are not in it: they are
+  /// lost as a network loses some.
   struct State {
     u64 features = 0;  ///< negotiated; 0: not yet
     u16 pairs = 1;     ///< in use

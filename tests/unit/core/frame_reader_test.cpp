@@ -85,7 +85,7 @@ TEST_P(FrameReaderTest, FramesComeInOrderAndOneByOne) {
   EXPECT_EQ(take(), "");
   for (int round = 0; round < 10; ++round) {
     for (int i = 0; i < 5; ++i) send(std::to_string(round * 10 + i));
-    ASSERT_TRUE(comes_true([&] { return listener.frames == 5u * static_cast<u32>(round + 1); }));
+    ASSERT_TRUE(comes_true([&] { return listener.frames == 5 * (static_cast<u32>(round) + 1); }));
     for (int i = 0; i < 5; ++i) EXPECT_EQ(take(), std::to_string(round * 10 + i));
     EXPECT_EQ(take(), "");
   }
