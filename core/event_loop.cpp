@@ -430,7 +430,7 @@ void EventLoop::dispatch(const io_uring_cqe& entry) {
   const auto position = static_cast<u32>(entry.user_data);
   const auto generation = static_cast<u32>(entry.user_data >> 32);
   CHECK(position < operations_.size(), "the ring completes what was submitted");
-  Operation& operation = operations_[position];
+  const Operation& operation = operations_[position];
   CHECK(operation.generation == generation, "one completion for each operation");
   if (operation.sink != nullptr) return deliver(entry, position);
   const Completion completion = operation.completion;

@@ -50,7 +50,7 @@ void write_line(LogLevel level, u64 suppressed, const char* pattern, va_list arg
   used +=
       static_cast<std::size_t>(std::vsnprintf(line + used, room - used + 1, pattern, arguments));
   used = std::min(used, room);
-  std::memcpy(line + used, end, end_size);
+  std::copy_n(end, end_size, line + used);
   [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, line, used + end_size);
 }
 

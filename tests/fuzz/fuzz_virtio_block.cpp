@@ -102,7 +102,7 @@ extern "C" int LLVMFuzzerTestOneInput(const u8* bytes, std::size_t size) {
   CHECK(all->write(0, std::as_bytes(data.subspan(8, std::min<u64>(size - 8, kInput)))), "it fits");
 
   virtio::Chain chain(kSize);
-  const auto table = ram().slice(Gpa(0), 16 * kSize);
+  const auto table = ram().slice(Gpa(0), u64{16} * kSize);
   for (u16 head = 0; head < kSize; ++head) {
     if (!chain.read(ram(), *table, kSize, head, true)) continue;
     std::vector<iovec> room(limits.max_segments);  // of exactly this size: a piece more is seen

@@ -54,6 +54,7 @@ TEST(EventLoopFaultsTest, CompletionsThatComeMeanwhileKeepTheirOrder) {
   Pipe pipe;
   std::vector<int> order;
   std::vector<Post> posts;
+  posts.reserve(kMany);
   for (int i = 0; i < static_cast<int>(kMany); ++i) posts.push_back({&order, i});
   RingFaults faults(EAGAIN, 5);
   LoopThread thread;
