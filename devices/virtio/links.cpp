@@ -8,6 +8,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <string_view>
@@ -27,7 +28,7 @@ std::string interface(const std::string& name) {
 template <class T>
 T read(std::span<const std::byte> bytes) {
   T value{};
-  std::memcpy(&value, bytes.data(), std::min(sizeof(T), bytes.size()));
+  if (!bytes.empty()) std::memcpy(&value, bytes.data(), std::min(sizeof(T), bytes.size()));
   return value;
 }
 
