@@ -92,7 +92,7 @@ void check_config() {
     mmio_write<u8>(nic.transport().base() + virtio::kConfigSpace + i, 0x5A);
   expect("config.mac_is_kept", nic.mac() == mac, frame::Text(nic.mac()).view());
   const auto status = nic.config<u16>(Config::kStatus);
-  expect_equal("config.status", status & net::kLinkUp, int{net::kLinkUp});
+  expect_equal("config.status", u64{status} & net::kLinkUp, u64{net::kLinkUp});
   if (nic.has(net::kHasMultiQueue)) {
     expect_equal("config.pairs", nic.config<u16>(Config::kPairsMax), pairs);
   }
@@ -257,7 +257,8 @@ void check_commands() {
     // Nothing was announced: okay and an error are both answers.
     const u8 answer = nic.control(net::kClassAnnounce, net::kAnnounceAck, nullptr, 0);
     expect("control.announce_ack", answer == net::kOk || answer == net::kError, answer);
-    expect_equal("control.announce_is_over", nic.config<u16>(Config::kStatus) & net::kAnnounce, 0);
+    expect_equal("control.announce_is_over", u64{nic.config<u16>(Config::kStatus)} & net::kAnnounce,
+                 u64{0});
   }
   const u64 zero = 0;
   u32 wrong = 0;

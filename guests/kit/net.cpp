@@ -9,7 +9,7 @@
 namespace kit::net {
 namespace {
 
-constexpr u64 kPatienceUs = 2'000'000;
+constexpr u64 kPatienceUs = 10'000'000;
 constexpr u64 kPage = 4096;
 constexpr u64 kReceiveBytes = 4 * kMiB;  // of each pair
 constexpr u32 kSlotSize = 64 * kKiB + 256;

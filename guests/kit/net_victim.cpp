@@ -14,7 +14,7 @@ constexpr u64 kSliceUs = 500;
 constexpr u64 kGuardSize = 64 * kKiB;
 constexpr u64 kGuardSeed = 0x6A;
 constexpr u32 kGoodSize = 700;
-constexpr u64 kPatienceUs = 3'000'000;
+constexpr u64 kPatienceUs = 10'000'000;
 
 std::string_view describe(u32 seen) {
   switch (seen) {

@@ -9,7 +9,7 @@
 namespace kit::reflect {
 
 /// How long a frame may take.
-inline constexpr u64 kPatienceUs = 1'000'000;
+inline constexpr u64 kPatienceUs = 10'000'000;
 /// In front of a TCP segment's data, and of a UDP datagram's.
 inline constexpr u32 kTcpHeaders = frame::kEthernetSize + frame::kIpv4Size + frame::kTcpSize;
 inline constexpr u32 kUdpHeaders = frame::kEthernetSize + frame::kIpv4Size + frame::kUdpSize;

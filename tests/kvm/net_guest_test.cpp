@@ -496,7 +496,7 @@ TEST_F(NetLoad, RoundTripsComeBack) {
   for (const char* words : {"mode=rtt seconds=1", "mode=rtt seconds=1 wait=irq size=1500"}) {
     const Outcome outcome = bench(words);
     expect_passes(outcome, 7);
-    EXPECT_GT(result(outcome, "frames"), 500) << outcome.out;
+    EXPECT_GT(result(outcome, "frames"), 20) << outcome.out;
     EXPECT_EQ(result(outcome, "lost"), 0) << outcome.out;
   }
 }

@@ -69,7 +69,7 @@ void append32(std::string& to, std::uint32_t value) {
 std::uint16_t sum(std::string_view data) {
   std::uint32_t total = 0;
   for (std::size_t i = 0; i < data.size(); i += 2) {
-    total += static_cast<std::uint8_t>(data[i]) << 8;
+    total += std::uint32_t{static_cast<std::uint8_t>(data[i])} << 8;
     if (i + 1 < data.size()) total += static_cast<std::uint8_t>(data[i + 1]);
   }
   while (total >> 16 != 0) total = (total & 0xFFFF) + (total >> 16);
