@@ -22,7 +22,7 @@ def net(name, *arguments, case=None, files=(), timeout=180):
 
 NET_CASES = [
     net("basic"),
-    *(net("traffic", str(queues), str(mtu), case=f"traffic.{queues}q.{mtu}") for queues in (1, 4) for mtu in (1500, 9000)),
+    *(net("traffic", str(queues), str(mtu), case=f"traffic.{queues}q.{mtu}", timeout=300) for queues in (1, 4) for mtu in (1500, 9000)),
     net("connections", str(CONNECTIONS), timeout=180 + CONNECTIONS // 4),
     net("capture", files=["/lab/tcpdump"]),
     net("link"),
