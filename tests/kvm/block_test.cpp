@@ -9,7 +9,6 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
-#include <sstream>
 
 #include "tests/kvm/run_mote.hpp"
 
@@ -75,26 +74,6 @@ class Image {
   char path_[32] = "/tmp/mote-block-XXXXXX";
   int fd_ = -1;
 };
-
-/// No FAIL line, `passes` PASS lines at the least, DONE, exit code 0.
-void expect_passes(const Outcome& outcome, int passes) {
-  std::istringstream lines(outcome.out);
-  int passed = 0;
-  for (std::string line; std::getline(lines, line);) {
-    if (line.starts_with("PASS ")) ++passed;
-    EXPECT_FALSE(line.starts_with("FAIL")) << line;
-  }
-  EXPECT_GE(passed, passes) << outcome.out << outcome.err;
-  EXPECT_NE(outcome.out.find("DONE"), std::string::npos) << outcome.out << outcome.err;
-  EXPECT_EQ(outcome.exit_code, 0) << outcome.out << outcome.err;
-}
-
-/// The number in the line `result NAME N ...`; -1 when there is none.
-double result(const Outcome& outcome, const std::string& name) {
-  const std::string key = "result " + name + " ";
-  const auto at = outcome.out.find(key);
-  return at == std::string::npos ? -1 : std::atof(outcome.out.c_str() + at + key.size());
-}
 
 struct Setting {
   const char* label;

@@ -35,26 +35,6 @@ MacBytes everybody() {
   return std::string(6, '\xFF');
 }
 
-/// No FAIL line, `passes` PASS lines at the least, DONE, exit code 0.
-void expect_passes(const Outcome& outcome, int passes) {
-  std::istringstream lines(outcome.out);
-  int passed = 0;
-  for (std::string line; std::getline(lines, line);) {
-    if (line.starts_with("PASS ")) ++passed;
-    EXPECT_FALSE(line.starts_with("FAIL")) << line;
-  }
-  EXPECT_GE(passed, passes) << outcome.out << outcome.err;
-  EXPECT_NE(outcome.out.find("DONE"), std::string::npos) << outcome.out << outcome.err;
-  EXPECT_EQ(outcome.exit_code, 0) << outcome.out << outcome.err;
-}
-
-/// The number in the line `result NAME N ...`; -1 when there is none.
-double result(const Outcome& outcome, const std::string& name) {
-  const std::string key = "result " + name + " ";
-  const auto at = outcome.out.find(key);
-  return at == std::string::npos ? -1 : std::atof(outcome.out.c_str() + at + key.size());
-}
-
 std::vector<std::string> arguments_for(const std::string& guest_name, const std::string& net,
                                        const std::string& words,
                                        const std::vector<std::string>& more = {}) {

@@ -9,7 +9,9 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
+#include <sstream>
 
 namespace mote::test {
 namespace {
@@ -162,6 +164,24 @@ Outcome run_guest(const std::string& name, std::vector<std::string> arguments,
   if (!input.empty()) process.type(input);
   process.close_input();
   return process.finish();
+}
+
+void expect_passes(const Outcome& outcome, int passes) {
+  std::istringstream lines(outcome.out);
+  int passed = 0;
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with("PASS ")) ++passed;
+    EXPECT_FALSE(line.starts_with("FAIL")) << line;
+  }
+  EXPECT_GE(passed, passes) << outcome.out << outcome.err;
+  EXPECT_NE(outcome.out.find("DONE"), std::string::npos) << outcome.out << outcome.err;
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.out << outcome.err;
+}
+
+double result(const Outcome& outcome, const std::string& name) {
+  const std::string key = "result " + name + " ";
+  const auto at = outcome.out.find(key);
+  return at == std::string::npos ? -1 : std::atof(outcome.out.c_str() + at + key.size());
 }
 
 void KvmTest::SetUp() {

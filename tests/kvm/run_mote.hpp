@@ -62,6 +62,13 @@ std::string guest(const std::string& name);
 Outcome run_guest(const std::string& name, std::vector<std::string> arguments = {},
                   const std::string& input = {});
 
+/// What a guest says of itself holds: no FAIL line, `passes` PASS lines at the least, DONE, exit
+/// code 0.
+void expect_passes(const Outcome& outcome, int passes);
+
+/// The number in the line `result NAME N ...`; -1 when there is none.
+double result(const Outcome& outcome, const std::string& name);
+
 /// Skips the test, with its reason, where /dev/kvm cannot be opened.
 class KvmTest : public ::testing::Test {
  protected:
