@@ -7,28 +7,20 @@
 #include <utility>
 
 #include "core/check.hpp"
+#include "core/ring.hpp"
 
 namespace mote {
 namespace {
 
-/// Places in the submission queue; when they are full a batch goes out early.
-constexpr u32 kEntries = 64;
 /// Operations that are started without asking for room: wake-ups, the console, timers, kicks.
 constexpr u32 kReserve = 64;
 constexpr u32 kNoOperation = ~u32{0};
-/// IORING_OP_READ_MULTISHOT, which liburing 2.3 has no name for.
-constexpr u8 kReadMultishot = 49;
 /// `user_data` of entries whose completion nobody waits for (cancellations).
 constexpr u64 kIgnored = ~u64{0};
 
 constexpr u64 pack(OperationId id) {
   return (u64{id.generation} << 32) | id.index;
 }
-
-constexpr const char* kRemedy =
-    "Mote does all of its I/O through io_uring: allow it with 'sysctl kernel.io_uring_disabled=0', "
-    "or "
-    "in the container's seccomp profile";
 
 /// Whether the kernel may take later what it refused with `error`.
 bool is_momentary(int error) {
@@ -39,63 +31,6 @@ u64 now_ns() {
   timespec now{};
   ::clock_gettime(CLOCK_MONOTONIC, &now);
   return static_cast<u64>(now.tv_sec) * 1'000'000'000 + static_cast<u64>(now.tv_nsec);
-}
-
-/// Makes the ring with the flags this kernel has: tried, not guessed from a version.
-int init_ring(io_uring& ring, u32 operations) {
-  constexpr u32 kDeferred =
-      IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_TASKRUN_FLAG;
-  constexpr u32 kWanted[] = {kDeferred, IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG, 0};
-  int error = 0;
-  for (const u32 flags : kWanted) {
-    io_uring_params parameters{};
-    parameters.flags = IORING_SETUP_R_DISABLED | IORING_SETUP_CQSIZE | flags;
-    parameters.cq_entries = operations;
-    error = io_uring_queue_init_params(kEntries, &ring, &parameters);
-    if (error != -EINVAL) return error;
-  }
-  return error;
-}
-
-/// Whether the kernel knows an opcode.
-bool supports(io_uring& ring, int opcode) {
-  io_uring_probe* probe = io_uring_get_probe_ring(&ring);
-  if (probe == nullptr) return false;
-  const bool supported = io_uring_opcode_supported(probe, opcode) != 0;
-  io_uring_free_probe(probe);
-  return supported;
-}
-
-/// From here on the ring can do what the loop offers and nothing else: seccomp does not see what a
-/// ring is asked for. Buffers are registered before, and no more can be.
-int restrict_ring(io_uring& ring, bool has_buffers, bool has_pinned_memory) {
-  constexpr u8 kOpcodes[] = {IORING_OP_READ,     IORING_OP_WRITE,       IORING_OP_READV,
-                             IORING_OP_WRITEV,   IORING_OP_FSYNC,       IORING_OP_FALLOCATE,
-                             IORING_OP_POLL_ADD, IORING_OP_ASYNC_CANCEL};
-  constexpr u8 kRegistrations[] = {IORING_REGISTER_ENABLE_RINGS, IORING_REGISTER_FILES_UPDATE};
-  io_uring_restriction rules[std::size(kOpcodes) + std::size(kRegistrations) + 4] = {};
-  io_uring_restriction* rule = rules;
-  for (const u8 opcode : kOpcodes) {
-    rule->opcode = IORING_RESTRICTION_SQE_OP;
-    (rule++)->sqe_op = opcode;
-  }
-  for (const u8 registration : kRegistrations) {
-    rule->opcode = IORING_RESTRICTION_REGISTER_OP;
-    (rule++)->register_op = registration;
-  }
-  if (has_buffers) {
-    rule->opcode = IORING_RESTRICTION_SQE_OP;
-    (rule++)->sqe_op = kReadMultishot;
-  }
-  if (has_pinned_memory) {
-    for (const u8 opcode : {IORING_OP_READ_FIXED, IORING_OP_WRITE_FIXED}) {
-      rule->opcode = IORING_RESTRICTION_SQE_OP;
-      (rule++)->sqe_op = opcode;
-    }
-  }
-  rule->opcode = IORING_RESTRICTION_SQE_FLAGS_ALLOWED;
-  (rule++)->sqe_flags = IOSQE_FIXED_FILE | (has_buffers ? IOSQE_BUFFER_SELECT : 0);
-  return io_uring_register_restrictions(&ring, rules, static_cast<u32>(rule - rules));
 }
 
 }  // namespace
@@ -112,10 +47,7 @@ EventLoop::EventLoop(EventFd wake, const LoopOptions& options)
 Result<std::unique_ptr<EventLoop>> EventLoop::create(const LoopOptions& options) {
   EventFd wake = TRY(EventFd::create());
   std::unique_ptr<EventLoop> loop(new EventLoop(std::move(wake), options));
-  if (const int error = init_ring(loop->ring_, options.operations); error < 0) {
-    loop->ring_.ring_fd = -1;
-    return Error::from_errno(-error, "cannot set up an io_uring", kRemedy);
-  }
+  TRY(make_ring(loop->ring_, options.operations));
   if (options.files > 0) {
     const std::vector<int> none(options.files, -1);
     const int error = io_uring_register_files(&loop->ring_, none.data(), options.files);
@@ -220,7 +152,7 @@ OperationId EventLoop::poll(int fd, u32 events, Completion completion) {
 Result<bool> EventLoop::add_buffers(BufferRing& buffers) {
   CHECK(!enabled_, "buffers are added before the loop runs");
   // Who has added buffers knows that they are of use.
-  if (buffer_rings_ == 0 && !supports(ring_, kReadMultishot)) return false;
+  if (buffer_rings_ == 0 && !ring_supports(ring_, kReadMultishot)) return false;
   io_uring_buf_reg registration{};
   registration.ring_addr = reinterpret_cast<u64>(buffers.ring());
   registration.ring_entries = buffers.count();
@@ -497,10 +429,8 @@ Result<void> EventLoop::sleep() {
 Result<void> EventLoop::run() {
   // Spares a look-up per call; kernels before 5.18 do without.
   io_uring_register_ring_fd(&ring_);
-  if (const int error = restrict_ring(ring_, buffer_rings_ > 0, !pinned_.empty()); error < 0) {
-    return Error::from_errno(-error, "cannot restrict the io_uring",
-                             "Mote needs Linux 5.10 or newer");
-  }
+  TRY(restrict_ring(ring_,
+                    {.provided_buffers = buffer_rings_ > 0, .pinned_memory = !pinned_.empty()}));
   if (const int error = io_uring_enable_rings(&ring_); error < 0) {
     return Error::from_errno(-error, "cannot enable the io_uring");
   }
