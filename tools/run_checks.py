@@ -80,7 +80,9 @@ def format_stage(result):
 def scripts_stage(result):
     for name in tracked():
         first = (ROOT / name).open("rb").readline()
-        if first.startswith(b"#!") and (b"bash" in first or first.strip().endswith(b"/sh")):
+        if first.strip() == b"#!/bin/busybox sh":
+            code, output = run(["shellcheck", "-x", "-s", "dash", name])  # its nearest relative that shellcheck knows
+        elif first.startswith(b"#!") and (b"bash" in first or first.strip().endswith(b"/sh")):
             code, output = run(["shellcheck", "-x", name])
         elif name.endswith(".py") or (first.startswith(b"#!") and b"python3" in first):
             code, output = run([sys.executable, "-c", f"compile(open({name!r}).read(), {name!r}, 'exec')"])
