@@ -11,9 +11,10 @@ import tempfile
 from collections.abc import Iterable, Iterator
 
 from bench.harness import monitored, monitors
+from bench.harness.comparison import Ratio, cpu_numbers, event_numbers, ratio_numbers
 from bench.harness.context import Context, Unmeasurable
 from bench.harness.monitored import Monitor
-from bench.harness.report import Number, median, paired_ratio
+from bench.harness.report import Number, median
 
 ROUNDS = 7  # unless the command line says: some 5 minutes
 SECONDS = 1  # of each measurement
@@ -51,13 +52,6 @@ RUNNERS = {
     "qemu, interrupts": Runner("qemu", words="wait=irq"),
 }
 BETTER_FLOOR = "better floor"  # uring or psync, round by round
-
-
-@dataclasses.dataclass(frozen=True)
-class Ratio:
-    over: str
-    under: str
-    limit: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -236,27 +230,13 @@ def measure_round(context: Context, disk: pathlib.Path) -> dict[tuple[str, str],
 def numbers_of_case(case: Case, rounds: list[dict[str, Sample]]) -> list[Number]:
     """Numbers of the rounds' samples, which stand under the runners' names."""
     runners = available(case.runners)
+    sleepers = [name for name in runners if "wait=irq" in RUNNERS[name].words]
     requests = {name: [r[name].requests for r in rounds] for name in runners}
     numbers = [median(f"{case.name}: {name}", requests[name], "1/s") for name in runners]
-    for name in runners:
-        cpu = [round(r[name].cpu_us, 3) for r in rounds]
-        limit = case.cpu_limit if name == "mote" else None
-        numbers.append(median(f"{case.name}: CPU of {name}", cpu, "us", limit))
-    for name in runners:
-        if "wait=irq" not in RUNNERS[name].words:
-            continue
-        kicks = [round(r[name].kicks, 4) for r in rounds]
-        interrupts = [round(r[name].interrupts, 4) for r in rounds]
-        numbers.append(median(f"{case.name}: kicks of {name}", kicks, "per request"))
-        numbers.append(median(f"{case.name}: interrupts of {name}", interrupts, "per request"))
+    numbers += cpu_numbers(case.name, runners, rounds, case.cpu_limit)
+    numbers += event_numbers(case.name, sleepers, rounds, "per request")
     requests[BETTER_FLOOR] = [max(r["uring"].requests, r["psync"].requests) for r in rounds]
-    for r in case.ratios:
-        name = f"{case.name}: {r.over} / {r.under}"
-        if r.over not in requests or r.under not in requests:
-            numbers.append(Number(name, None, "ratio", limit=r.limit, note=monitors.QEMU_MISSING))
-            continue
-        numbers.append(paired_ratio(name, requests[r.over], requests[r.under], r.limit))
-    return numbers
+    return numbers + ratio_numbers(case.name, case.ratios, requests)
 
 
 def system_call_number(context: Context, disk: pathlib.Path, name: str, depth: int) -> Number:

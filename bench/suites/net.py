@@ -9,6 +9,7 @@ import signal
 from collections.abc import Iterable, Iterator
 
 from bench.harness import monitored, monitors
+from bench.harness.comparison import Ratio, cpu_numbers, event_numbers, ratio_numbers
 from bench.harness.context import Context, Unmeasurable
 from bench.harness.monitored import BEGIN, END, READY, Hooks, Monitor, Started
 from bench.harness.namespace import Namespace
@@ -52,13 +53,6 @@ RUNNERS = {
     "qemu": Runner("qemu"),
     "qemu, interrupts": Runner("qemu", words="wait=irq"),
 }
-
-
-@dataclasses.dataclass(frozen=True)
-class Ratio:
-    over: str
-    under: str
-    limit: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -274,18 +268,6 @@ def measure_round(context: Context, namespace: Namespace) -> dict[tuple[str, str
     }
 
 
-def ratio_numbers(case: Case, values: dict[str, list[float]]) -> list[Number]:
-    numbers = []
-    for r in case.ratios:
-        name = f"{case.name}: {r.over} / {r.under}"
-        if r.over in values and r.under in values:
-            numbers.append(paired_ratio(name, values[r.over], values[r.under], r.limit))
-        else:
-            note = monitors.QEMU_MISSING
-            numbers.append(Number(name, None, "ratio", limit=r.limit, note=note))
-    return numbers
-
-
 def numbers_of_case(case: Case, rounds: list[dict[str, Sample]]) -> list[Number]:
     """Numbers of the rounds' samples, which stand under the runners' names."""
     runners = available(case.runners)
@@ -295,10 +277,7 @@ def numbers_of_case(case: Case, rounds: list[dict[str, Sample]]) -> list[Number]
         for name in runners
     }
     numbers = [median(f"{case.name}: {name}", values[name], unit) for name in runners]
-    for name in runners:
-        cpu = [round(r[name].cpu_us, 3) for r in rounds]
-        limit = case.cpu_limit if name == "mote" else None
-        numbers.append(median(f"{case.name}: CPU of {name}", cpu, "us", limit))
+    numbers += cpu_numbers(case.name, runners, rounds, case.cpu_limit)
     for name in runners:
         if case.work != RECEIVE:
             break
@@ -311,14 +290,9 @@ def numbers_of_case(case: Case, rounds: list[dict[str, Sample]]) -> list[Number]
         limit = case.received_limit if name == "mote, interrupts" else None
         text = f"{case.name}: received by {name} / offered"
         numbers.append(paired_ratio(text, values[name], offered, limit))
-    for name in runners:
-        if "wait=irq" not in RUNNERS[name].words:
-            continue
-        kicks = [round(r[name].kicks, 4) for r in rounds]
-        interrupts = [round(r[name].interrupts, 4) for r in rounds]
-        numbers.append(median(f"{case.name}: kicks of {name}", kicks, "per frame"))
-        numbers.append(median(f"{case.name}: interrupts of {name}", interrupts, "per frame"))
-    return numbers + ratio_numbers(case, values)
+    sleepers = [name for name in runners if "wait=irq" in RUNNERS[name].words]
+    numbers += event_numbers(case.name, sleepers, rounds, "per frame")
+    return numbers + ratio_numbers(case.name, case.ratios, values)
 
 
 def system_call_number(bench: Bench, name: str) -> Number:
