@@ -11,8 +11,6 @@ namespace kit::hostile {
 namespace {
 
 constexpr u64 kSliceUs = 500;
-constexpr u64 kGuardSize = 64 * kKiB;
-constexpr u64 kGuardSeed = 0x6A;
 constexpr u32 kGoodSize = 4096;
 constexpr u64 kGoodSector = 8;
 constexpr u64 kGoodSeed = 0x600D;
@@ -36,11 +34,8 @@ std::string_view describe(u32 seen) {
 
 bool Victim::prepare(block::Disk& disk) {
   disk_ = &disk;
-  guard_ = static_cast<u8*>(take_memory(kGuardSize, 4096));
-  data_ = static_cast<u8*>(take_memory(kMiB, 4096));
-  page_ = static_cast<u8*>(take_memory(kGuardSize, 4096));
   good_ = static_cast<u8*>(take_memory(kGoodSize, 4096));
-  fill_pattern(guard_, kGuardSize, 0, kGuardSeed);
+  if (!witness_.prepare() || good_ == nullptr) return false;
   fill_pattern(good_, kGoodSize, 0, kGoodSeed);
   return disk.start() && disk.write(kGoodSector, good_, kGoodSize) == block::kOk && recovers();
 }
@@ -70,14 +65,7 @@ bool Victim::recovers() {
 }
 
 void Victim::judge(std::string_view group, std::string_view name, u32 seen, u32 allowed) {
-  const bool is_back = recovers();
-  const u64 same = find_difference(guard_, kGuardSize, 0, kGuardSeed);
-  if ((seen & allowed) != 0 && is_back && same == kGuardSize) {
-    print("PASS ", group, '.', name, '\n');
-  } else {
-    print("FAIL ", group, '.', name, ": saw ", describe(seen), is_back ? "" : ", does not recover",
-          same == kGuardSize ? "" : ", wrote elsewhere", '\n');
-  }
+  witness_.judge(group, name, describe(seen), (seen & allowed) != 0, recovers());
 }
 
 }  // namespace kit::hostile

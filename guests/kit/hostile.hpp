@@ -7,6 +7,7 @@
 
 #include "guests/kit/block.hpp"
 #include "guests/kit/types.hpp"
+#include "guests/kit/witness.hpp"
 
 namespace kit::hostile {
 
@@ -34,16 +35,14 @@ class Victim {
   bool recovers();
 
   /// A buffer of a MiB for requests to name.
-  u8* data() { return data_; }
+  u8* data() { return witness_.data(); }
   /// A page for headers, tables and status bytes.
-  u8* page() { return page_; }
+  u8* page() { return witness_.page(); }
 
  private:
   block::Disk* disk_ = nullptr;
-  u8* data_ = nullptr;
-  u8* page_ = nullptr;
+  Witness witness_;
   u8* good_ = nullptr;
-  u8* guard_ = nullptr;
 };
 
 /// "reset", "error", ...: what was seen, for people.

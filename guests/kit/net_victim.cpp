@@ -2,8 +2,6 @@
 // What a network device did with something that no driver should do. First vCPU, ring 3.
 #include "guests/kit/net_victim.hpp"
 
-#include "guests/kit/arena.hpp"
-#include "guests/kit/pattern.hpp"
 #include "guests/kit/report.hpp"
 #include "guests/kit/time.hpp"
 
@@ -11,8 +9,6 @@ namespace kit::net_victim {
 namespace {
 
 constexpr u64 kSliceUs = 500;
-constexpr u64 kGuardSize = 64 * kKiB;
-constexpr u64 kGuardSeed = 0x6A;
 constexpr u32 kGoodSize = 700;
 constexpr u64 kPatienceUs = 10'000'000;
 
@@ -37,12 +33,7 @@ std::string_view describe(u32 seen) {
 
 bool Victim::prepare(net::Interface& nic) {
   nic_ = &nic;
-  guard_ = static_cast<u8*>(take_memory(kGuardSize, 4096));
-  data_ = static_cast<u8*>(take_memory(kMiB, 4096));
-  page_ = static_cast<u8*>(take_memory(kGuardSize, 4096));
-  if (page_ == nullptr || reflect::scratch() == nullptr) return false;
-  fill_pattern(guard_, kGuardSize, 0, kGuardSeed);
-  return recovers();
+  return witness_.prepare() && reflect::scratch() != nullptr && recovers();
 }
 
 u32 Victim::watch(u16 queue, u64 patience_us) {
@@ -73,14 +64,7 @@ bool Victim::recovers() {
 }
 
 void Victim::judge(std::string_view group, std::string_view name, u32 seen, u32 allowed) {
-  const bool is_back = recovers();
-  const u64 same = find_difference(guard_, kGuardSize, 0, kGuardSeed);
-  if ((seen & allowed) != 0 && is_back && same == kGuardSize) {
-    print("PASS ", group, '.', name, '\n');
-  } else {
-    print("FAIL ", group, '.', name, ": saw ", describe(seen), is_back ? "" : ", does not recover",
-          same == kGuardSize ? "" : ", wrote elsewhere", '\n');
-  }
+  witness_.judge(group, name, describe(seen), (seen & allowed) != 0, recovers());
 }
 
 }  // namespace kit::net_victim

@@ -8,6 +8,7 @@
 
 #include "guests/kit/reflect.hpp"
 #include "guests/kit/types.hpp"
+#include "guests/kit/witness.hpp"
 
 namespace kit::net_victim {
 
@@ -36,15 +37,13 @@ class Victim {
   bool recovers();
 
   /// A buffer of a MiB for chains to name.
-  u8* data() { return data_; }
+  u8* data() { return witness_.data(); }
   /// 64 KiB for headers, tables and answers.
-  u8* page() { return page_; }
+  u8* page() { return witness_.page(); }
 
  private:
   net::Interface* nic_ = nullptr;
-  u8* data_ = nullptr;
-  u8* page_ = nullptr;
-  u8* guard_ = nullptr;
+  Witness witness_;
   u64 seed_ = 0;
 };
 
