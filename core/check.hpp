@@ -4,7 +4,7 @@
 
 namespace mote {
 
-/// Prints one line that can be pasted into a bug report, then aborts.
+/// Prints one line that can be pasted into a bug report, then ends the process by SIGILL.
 [[noreturn]] void check_failed(const char* condition, const char* why, const char* file, int line);
 
 }  // namespace mote

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/log.hpp"
 
-#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -9,6 +8,8 @@
 #include <cstdio>
 #include <cstring>
 #include <ctime>
+
+#include "core/thread.hpp"
 
 namespace mote {
 namespace {
@@ -34,8 +35,6 @@ bool is_logged(LogLevel level) {
 }
 
 void write_line(LogLevel level, u64 suppressed, const char* pattern, va_list arguments) {
-  char thread[16] = "";
-  ::prctl(PR_GET_NAME, thread);
   char end[64] = "\n";
   if (suppressed > 0) {
     std::snprintf(end, sizeof(end), " (%lu similar message%s suppressed)\n", suppressed,
@@ -45,7 +44,7 @@ void write_line(LogLevel level, u64 suppressed, const char* pattern, va_list arg
   const std::size_t end_size = std::strlen(end);
   const std::size_t room = sizeof(line) - end_size;
   auto used = static_cast<std::size_t>(
-      std::snprintf(line, room, "mote: %s: [%s] ", level_name(level), thread));
+      std::snprintf(line, room, "mote: %s: [%s] ", level_name(level), thread_name()));
   // One more than the room: the end overwrites the zero byte.
   used +=
       static_cast<std::size_t>(std::vsnprintf(line + used, room - used + 1, pattern, arguments));

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/thread.hpp"
 
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
 #include <cstdio>
 #include <memory>
 #include <utility>
@@ -13,6 +17,8 @@ namespace {
 /// Threads here parse nothing and recurse nowhere.
 constexpr std::size_t kStackSize = 256 * kKiB;
 
+thread_local char g_name[16] = "mote";
+
 struct Start {
   char name[16];
   void (*function)(void*);
@@ -22,11 +28,25 @@ struct Start {
 void* enter(void* argument) {
   const std::unique_ptr<Start> start(static_cast<Start*>(argument));
   ::pthread_setname_np(::pthread_self(), start->name);
+  set_thread_name(start->name);
   start->function(start->context);
   return nullptr;
 }
 
 }  // namespace
+
+const char* thread_name() {
+  return g_name;
+}
+
+void set_thread_name(const char* name) {
+  std::snprintf(g_name, sizeof(g_name), "%s", name);
+}
+
+void rest_for_good() {
+  static const u32 never = 0;
+  for (;;) ::syscall(SYS_futex, &never, FUTEX_WAIT_PRIVATE, never, nullptr, nullptr, 0);
+}
 
 Thread::Thread(Thread&& other) noexcept
     : handle_(other.handle_), joinable_(std::exchange(other.joinable_, false)) {}

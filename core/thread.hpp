@@ -8,6 +8,16 @@
 
 namespace mote {
 
+/// What messages call the calling thread: the name that it was started under, "mote" for the main
+/// one. Safe in a signal handler.
+const char* thread_name();
+/// Changes that, for messages only. 15 characters at most are kept.
+void set_thread_name(const char* name);
+
+/// Sleeps until the process ends. For a thread that is done and under a filter: coming to an end by
+/// itself would take system calls that nothing else needs.
+[[noreturn]] void rest_for_good();
+
 /// Owns a running thread; the destructor waits for its end.
 class Thread {
  public:
