@@ -426,7 +426,7 @@ Result<void> EventLoop::sleep() {
   return {};
 }
 
-Result<void> EventLoop::run() {
+Result<void> EventLoop::enable() {
   // Spares a look-up per call; kernels before 5.18 do without.
   io_uring_register_ring_fd(&ring_);
   TRY(restrict_ring(ring_,
@@ -435,6 +435,11 @@ Result<void> EventLoop::run() {
     return Error::from_errno(-error, "cannot enable the io_uring");
   }
   enabled_ = true;
+  return {};
+}
+
+Result<void> EventLoop::run() {
+  if (!enabled_) TRY(enable());
   arm_wake();
   while (true) {
     bool worked = dispatch_all();

@@ -130,7 +130,11 @@ class EventLoop {
   void post(Completion completion);
   /// Makes `run` return after the completions at hand. Any thread.
   void stop();
-  /// Serves until `stop`.
+  /// Restricts the ring to the operations in use and begins. Once, on the thread that will `run`;
+  /// what is added to the loop was added before. Afterwards the loop asks the kernel for nothing
+  /// but to submit and to wait.
+  Result<void> enable();
+  /// Serves until `stop`, after `enable` if that has not been called.
   Result<void> run();
 
  private:

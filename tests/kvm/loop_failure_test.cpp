@@ -39,7 +39,7 @@ bool stops(pid_t thread) {
 }
 
 /// Runs `thread` until it has called io_uring_enter, and has it believe that the answer was
-/// `error`, an errno. The kernel does not see the call.
+/// `error`, an errno. The kernel sees another call, which does nothing.
 void fail_next_enter(pid_t thread, long error) {
   ASSERT_EQ(::ptrace(PTRACE_SEIZE, thread, nullptr, PTRACE_O_TRACESYSGOOD), 0)
       << std::strerror(errno);
@@ -54,7 +54,7 @@ void fail_next_enter(pid_t thread, long error) {
   }
   user_regs_struct registers{};
   ASSERT_EQ(::ptrace(PTRACE_GETREGS, thread, nullptr, &registers), 0);
-  registers.orig_rax = ~0ull;
+  registers.orig_rax = SYS_sched_yield;  // none at all would be a call that no filter allows
   ASSERT_EQ(::ptrace(PTRACE_SETREGS, thread, nullptr, &registers), 0);
   ASSERT_EQ(::ptrace(PTRACE_SYSCALL, thread, nullptr, nullptr), 0);
   ASSERT_TRUE(stops(thread));
