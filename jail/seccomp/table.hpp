@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: Apache-2.0
+// The table: which system calls each role may make, how, and why. All else ends the VM.
+//
+// Limits: vcpu 12, loop 20, api 25 distinct calls. What only the start needs costs a guest that
+// broke out nothing: its threads have given it up.
+#pragma once
+
+#include <asm/ioctls.h>
+#include <asm/termbits.h>
+#include <linux/fs.h>
+#include <linux/futex.h>
+#include <linux/if_tun.h>
+#include <linux/io_uring.h>
+#include <linux/kvm.h>
+#include <linux/seccomp.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/timerfd.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "jail/seccomp/rule.hpp"
+
+namespace mote::jail {
+namespace table {
+
+inline constexpr u32 kAll = ~0U;
+inline constexpr RoleSet kStart = roles(ThreadRole::kStart);
+inline constexpr RoleSet kVcpu = roles(ThreadRole::kVcpu);
+inline constexpr RoleSet kLoop = roles(ThreadRole::kLoop);
+inline constexpr RoleSet kApi = roles(ThreadRole::kApi);
+inline constexpr RoleSet kSupervisor = roles(ThreadRole::kSupervisor);
+inline constexpr RoleSet kThreads = kVcpu | kLoop | kApi;
+inline constexpr RoleSet kEverybody = kThreads | kSupervisor;
+
+/// The number of a request whose structure ends in a flexible array, which sizeof gets wrong in
+/// C++: what counts is the header of 8 bytes.
+constexpr u32 table_request(unsigned long request) {
+  constexpr unsigned long kSizeBits = static_cast<unsigned long>(_IOC_SIZEMASK) << _IOC_SIZESHIFT;
+  return static_cast<u32>((request & ~kSizeBits) | (8UL << _IOC_SIZESHIFT));
+}
+
+constexpr Rule rule(RoleSet roles, int number, const char* name, const char* reason) {
+  return {roles, number, name, {}, 0, reason};
+}
+constexpr Rule rule(RoleSet roles, int number, const char* name, Condition first,
+                    const char* reason) {
+  return {roles, number, name, {first}, 1, reason};
+}
+constexpr Rule rule(RoleSet roles, int number, const char* name, Condition first, Condition second,
+                    const char* reason) {
+  return {roles, number, name, {first, second}, 2, reason};
+}
+constexpr Rule missing(RoleSet roles, int number, const char* name, const char* reason) {
+  return {roles, number, name, {}, 0, reason, Verdict::kNoSuchCall};
+}
+
+// A call's number and name; an argument that is a named constant, or that has none of some bits.
+#define CALL(name) SYS_##name, #name
+#define IS(argument, what, constant)                                  \
+  Condition {                                                         \
+    argument, kAll, static_cast<u32>(constant), what " is " #constant \
+  }
+#define WITHOUT(argument, what, bits)                           \
+  Condition {                                                   \
+    argument, static_cast<u32>(bits), 0, what " without " #bits \
+  }
+#define REQUEST(constant) IS(1, "request", constant)
+#define TABLE_REQUEST(constant)                               \
+  Condition {                                                 \
+    1, kAll, table_request(constant), "request is " #constant \
+  }
+
+/// What pthread_create asks for.
+inline constexpr u32 kThreadFlags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SYSVSEM |
+                                    CLONE_SIGHAND | CLONE_THREAD | CLONE_SETTLS |
+                                    CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID;
+
+inline constexpr Rule kRules[] = {
+    // The guest's work.
+    rule(kVcpu, CALL(ioctl), REQUEST(KVM_RUN), "run the guest"),
+    rule(kVcpu, CALL(ioctl), REQUEST(KVM_INTERRUPT), "hand over an interrupt of the PIC pair"),
+    rule(kVcpu | kLoop, CALL(ioctl), REQUEST(KVM_SIGNAL_MSI), "deliver an interrupt"),
+    rule(kVcpu | kLoop, CALL(ioctl), TABLE_REQUEST(KVM_SET_GSI_ROUTING),
+         "route a pin as the guest programs it"),
+    rule(kVcpu, CALL(ioctl), REQUEST(KVM_GET_REGS), "say where a vCPU stopped"),
+    rule(kVcpu, CALL(ioctl), REQUEST(KVM_TRANSLATE), "show the instruction where it stopped"),
+    rule(kVcpu | kLoop, CALL(ioctl), REQUEST(TUNSETOFFLOAD), "follow the guest's offloads"),
+    rule(kVcpu | kLoop, CALL(ioctl), REQUEST(TUNSETQUEUE), "follow the guest's number of queues"),
+    rule(kLoop, CALL(lseek), "see the new size of a disk"),
+    rule(kLoop, CALL(io_uring_enter), "submit I/O and wait for its end"),
+    rule(kLoop, CALL(pwrite64), "a small buffered write, which a ring would hand to a worker"),
+    rule(kLoop, CALL(pwritev), "the same, of several pieces"),
+    rule(kVcpu, CALL(pwritev2), IS(5, "flags", RWF_NOWAIT), "console output that does not wait"),
+    rule(kEverybody, CALL(write), "wake a loop, raise an interrupt, log; the console's file"),
+    rule(kVcpu | kLoop, CALL(timerfd_create), IS(0, "clock", CLOCK_MONOTONIC),
+         IS(1, "flags", TFD_CLOEXEC), "the guest arms a timer for the first time"),
+    rule(kVcpu | kLoop, CALL(timerfd_settime), "arm and cancel timers"),
+    rule(kVcpu | kLoop, CALL(tgkill), IS(2, "signal", kVcpuKickSignal), "have a vCPU look up"),
+
+    // What threads do by themselves.
+    rule(kThreads, CALL(futex), "locks and waits between threads"),
+    rule(kLoop, CALL(clock_nanosleep), "wait until the host takes a submission"),
+    rule(kLoop, CALL(restart_syscall), "go on with that after the process was stopped"),
+    rule(kThreads, CALL(sched_yield), "the first moments of such a wait"),
+    rule(kThreads, CALL(clock_gettime), "the time, where the host's clock needs the kernel"),
+    rule(kThreads, CALL(brk), "the heap, which has no other source"),
+    rule(kEverybody, CALL(rt_sigreturn), "return from the handler of a signal"),
+    rule(kEverybody, CALL(exit_group), "end the process"),
+    rule(kEverybody, CALL(ioctl), IS(0, "descriptor", STDIN_FILENO), REQUEST(TCSETS),
+         "give the terminal back at the end"),
+    rule(kEverybody, CALL(ioctl), IS(0, "descriptor", STDIN_FILENO), REQUEST(TCGETS),
+         "which glibc does around that"),
+    rule(kLoop, CALL(mmap), WITHOUT(2, "protection", PROT_EXEC), "room for a queue's requests"),
+    rule(kLoop, CALL(munmap), "give back the room of a smaller queue"),
+
+    // The API: HTTP on a socket that was listening before.
+    rule(kApi, CALL(accept4), "take a connection"),
+    rule(kApi, CALL(recvmsg), "requests, and descriptors that come with them"),
+    rule(kApi, CALL(sendmsg), "answers"),
+    rule(kApi, CALL(read), "requests; wake-ups"),
+    rule(kApi, CALL(close), "end a connection"),
+    rule(kApi, CALL(shutdown), "tell the other end that no more comes"),
+    rule(kApi, CALL(epoll_wait), "wait for connections and requests"),
+    rule(kApi, CALL(epoll_ctl), "wait for one more or one less"),
+    rule(kApi, CALL(restart_syscall), "go on waiting after the process was stopped"),
+
+    // The start: from the lock-in to the guest's first instruction.
+    rule(kStart, CALL(seccomp), IS(0, "operation", SECCOMP_SET_MODE_FILTER),
+         "threads give up more when the start is over"),
+    rule(kStart, CALL(prctl), IS(0, "option", PR_SET_NAME), "name threads"),
+    missing(kStart, CALL(clone3), "its flags lie in memory, where no filter sees them"),
+    rule(kStart, CALL(clone), IS(0, "flags", kThreadFlags), "start threads"),
+    rule(kStart, CALL(set_robust_list), "a new thread's first call"),
+    rule(kStart, CALL(rseq), "a new thread's second call"),
+    rule(kStart, CALL(rt_sigprocmask), "signals while a thread is made"),
+    rule(kStart, CALL(rt_sigaction), "handlers, before there is anything to handle"),
+    rule(kStart, CALL(gettid), "whom to signal"),
+    rule(kStart, CALL(getpid), "whom to signal"),
+    rule(kStart, CALL(madvise), "huge pages for guest RAM"),
+    rule(kStart, CALL(mprotect), WITHOUT(2, "protection", PROT_EXEC), "stacks of threads"),
+    rule(kStart, CALL(io_uring_setup), "a ring for each loop"),
+    rule(kStart, CALL(io_uring_register), "files, buffers and memory of a ring"),
+    rule(kStart, CALL(eventfd2), "kicks, interrupts and wake-ups"),
+    rule(kStart, CALL(read), "images and what the kernel answers"),
+    rule(kStart, CALL(pread64), "images"),
+    rule(kStart, CALL(preadv), "images, into guest RAM"),
+    rule(kStart, CALL(close), "descriptors that were needed once"),
+    rule(kStart, CALL(exit), "a thread that was started in vain"),
+    rule(kStart, CALL(ioctl), REQUEST(KVM_CREATE_VM), "make the VM"),
+    rule(kStart, CALL(ioctl), REQUEST(KVM_CREATE_VCPU), "make the vCPUs"),
+    rule(kStart, CALL(ioctl), REQUEST(KVM_CHECK_EXTENSION), "ask what the host has"),
+    rule(kStart, CALL(ioctl), REQUEST(KVM_GET_VCPU_MMAP_SIZE), "how much the kernel shares"),
+    rule(kStart, CALL(ioctl), REQUEST(KVM_ENABLE_CAP), "split interrupt controller"),
+    rule(kStart, CALL(ioctl), REQUEST(KVM_SET_IDENTITY_MAP_ADDR), "the VM's memory"),
+    rule(kStart, CALL(ioctl), REQUEST(KVM_SET_TSS_ADDR), "the VM's memory"),
+    rule(kStart, CALL(ioctl), REQUEST(KVM_SET_USER_MEMORY_REGION), "the VM's memory"),
+    rule(kStart, CALL(ioctl), REQUEST(KVM_IOEVENTFD), "kicks of queues"),
+    rule(kStart, CALL(ioctl), REQUEST(KVM_IRQFD), "interrupts of devices"),
+    rule(kStart, CALL(ioctl), TABLE_REQUEST(KVM_GET_SUPPORTED_CPUID), "what the guest may see"),
+    rule(kStart, CALL(ioctl), TABLE_REQUEST(KVM_SET_CPUID2), "what the guest sees"),
+    rule(kStart, CALL(ioctl), TABLE_REQUEST(KVM_SET_MSRS), "a vCPU's first state"),
+    rule(kStart, CALL(ioctl), REQUEST(KVM_GET_TSC_KHZ), "what the guest is told of its clock"),
+    rule(kStart, CALL(ioctl), REQUEST(KVM_GET_SREGS), "a vCPU's first state"),
+    rule(kStart, CALL(ioctl), REQUEST(KVM_SET_SREGS), "a vCPU's first state"),
+    rule(kStart, CALL(ioctl), REQUEST(KVM_SET_REGS), "a vCPU's first state"),
+    rule(kStart, CALL(ioctl), REQUEST(KVM_SET_FPU), "a vCPU's first state"),
+    rule(kStart, CALL(ioctl), REQUEST(KVM_SET_MP_STATE), "a vCPU's first state"),
+
+    // The start as well, until all that a configuration names is opened before it.
+    rule(kStart, CALL(openat), "what the configuration names"),
+    rule(kStart, CALL(newfstatat), "what kind of file it is"),
+    rule(kStart, CALL(fstat), "what kind of file it is"),
+    rule(kStart, CALL(statx), "how its blocks are aligned"),
+    rule(kStart, CALL(fcntl), "locks and flags of files"),
+    rule(kStart, CALL(fallocate), "whether a file can have holes"),
+    rule(kStart, CALL(ioctl), REQUEST(BLKSSZGET), "blocks of a disk"),
+    rule(kStart, CALL(ioctl), REQUEST(BLKPBSZGET), "blocks of a disk"),
+    rule(kStart, CALL(ioctl), REQUEST(TCGETS), "whether there is a terminal"),
+    rule(kStart, CALL(ioctl), REQUEST(TCSETSF), "a pty's settings"),
+    rule(kStart, CALL(ioctl), REQUEST(TIOCGPTN), "a pty"),
+    rule(kStart, CALL(ioctl), REQUEST(TIOCSPTLCK), "a pty"),
+    rule(kStart, CALL(ioctl), REQUEST(TIOCGPTPEER), "a pty"),
+    rule(kStart, CALL(socket), IS(0, "family", AF_NETLINK), "ask for network interfaces"),
+    rule(kStart, CALL(sendto), "ask for network interfaces"),
+    rule(kStart, CALL(recvfrom), "hear of network interfaces"),
+    rule(kStart, CALL(geteuid), "why a tap is refused"),
+    rule(kStart, CALL(ioctl), REQUEST(SIOCGIFFLAGS), "a tap's interface"),
+    rule(kStart, CALL(ioctl), REQUEST(SIOCSIFFLAGS), "a tap's interface"),
+    rule(kStart, CALL(ioctl), REQUEST(SIOCSIFMTU), "a tap's interface"),
+    rule(kStart, CALL(ioctl), REQUEST(TUNSETIFF), "a tap"),
+    rule(kStart, CALL(ioctl), REQUEST(TUNGETIFF), "a tap"),
+    rule(kStart, CALL(ioctl), REQUEST(TUNSETVNETHDRSZ), "a tap's frames"),
+    rule(kStart, CALL(ioctl), REQUEST(TUNSETVNETLE), "a tap's frames"),
+
+    // The supervisor: waits for the process that holds the VM, and cleans up behind it.
+    rule(kSupervisor, CALL(wait4), "how the VM's process ended"),
+    rule(kSupervisor, CALL(waitid), "how the VM's process ended"),
+    rule(kSupervisor, CALL(kill), "pass a signal on"),
+    rule(kSupervisor, CALL(pidfd_send_signal), "pass a signal on, to that process and no other"),
+    rule(kSupervisor, CALL(read), "signals, and what the VM's process says"),
+    rule(kSupervisor, CALL(ppoll), "wait for either"),
+    rule(kSupervisor, CALL(poll), "wait for either"),
+    rule(kSupervisor, CALL(restart_syscall), "go on waiting after the process was stopped"),
+    rule(kSupervisor, CALL(close), "descriptors that were needed once"),
+    rule(kSupervisor, CALL(openat), "the cgroup's files, below a folder that is open"),
+    rule(kSupervisor, CALL(unlinkat), "remove the cgroup"),
+    rule(kSupervisor, CALL(brk), "the heap"),
+    rule(kSupervisor, CALL(clock_gettime), "the time, where the host's clock needs the kernel"),
+    rule(kSupervisor, CALL(clock_nanosleep), "wait until the cgroup is empty"),
+};
+
+#undef CALL
+#undef IS
+#undef WITHOUT
+#undef REQUEST
+#undef TABLE_REQUEST
+
+}  // namespace table
+
+/// All rows, in the order in which they are shown.
+inline constexpr std::span<const Rule> kSeccompTable = table::kRules;
+
+/// How many distinct calls `role` may make.
+constexpr u32 count_calls(ThreadRole role) {
+  u32 count = 0;
+  for (std::size_t i = 0; i < kSeccompTable.size(); ++i) {
+    const auto counts = [role](const Rule& row) {
+      return row.applies_to(role) && row.verdict == Verdict::kAllow;
+    };
+    bool is_new = counts(kSeccompTable[i]);
+    for (std::size_t before = 0; before < i && is_new; ++before) {
+      const Rule& other = kSeccompTable[before];
+      is_new = !(counts(other) && other.number == kSeccompTable[i].number);
+    }
+    count += is_new ? 1 : 0;
+  }
+  return count;
+}
+
+static_assert(count_calls(ThreadRole::kVcpu) <= 12);
+static_assert(count_calls(ThreadRole::kLoop) <= 20);
+static_assert(count_calls(ThreadRole::kApi) <= 25);
+
+}  // namespace mote::jail
