@@ -10,16 +10,17 @@ namespace mote {
 
 /// Exit codes of the program. They are an interface: never renumber one (docs/exit-codes.md).
 enum class ExitCode : int {
-  kPowerOff = 0,       ///< the guest switched itself off; other commands: done
-  kHostFailure = 1,    ///< the host lacks something or a system call failed
-  kUsage = 2,          ///< the command line or the configuration is wrong
-  kImageRefused = 3,   ///< a guest image was refused
-  kReset = 16,         ///< the guest asked for a reset
-  kTripleFault = 17,   ///< the guest triple-faulted
-  kVcpuFailure = 18,   ///< KVM could not go on with a vCPU
-  kUserEscape = 20,    ///< the user typed Ctrl-a x
-  kInterrupted = 130,  ///< SIGINT
-  kTerminated = 143,   ///< SIGTERM
+  kPowerOff = 0,        ///< the guest switched itself off; other commands: done
+  kHostFailure = 1,     ///< the host lacks something or a system call failed
+  kUsage = 2,           ///< the command line or the configuration is wrong
+  kImageRefused = 3,    ///< a guest image was refused
+  kReset = 16,          ///< the guest asked for a reset
+  kTripleFault = 17,    ///< the guest triple-faulted
+  kVcpuFailure = 18,    ///< KVM could not go on with a vCPU
+  kUserEscape = 20,     ///< the user typed Ctrl-a x
+  kForbiddenCall = 32,  ///< a thread made a system call that its role may not make
+  kInterrupted = 130,   ///< SIGINT
+  kTerminated = 143,    ///< SIGTERM
 };
 
 /// An exit code in words.

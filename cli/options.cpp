@@ -119,6 +119,11 @@ Result<void> set_serial(std::string_view argument, VmConfig& config) {
   return {};
 }
 
+Result<void> clear_sandbox(std::string_view, VmConfig& config) {
+  config.sandbox.enabled = false;
+  return {};
+}
+
 Result<void> set_timeline(std::string_view argument, VmConfig& config) {
   if (argument.empty()) {
     config.timeline.table = true;
@@ -158,6 +163,7 @@ constexpr Option kRunOptions[] = {
      set_serial},
     {"timeline", Argument::kOptional, "FILE", "print the boot timeline; to FILE as a Chrome trace",
      set_timeline},
+    {"no-sandbox", Argument::kNone, "", "do not confine the monitor: for debugging", clear_sandbox},
     {"help", Argument::kNone, "", "show this text", nullptr},
 };
 

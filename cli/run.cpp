@@ -16,6 +16,9 @@
 #include "core/log.hpp"
 #include "core/loop_alarm.hpp"
 #include "core/text.hpp"
+#include "core/thread_role.hpp"
+#include "jail/seal.hpp"
+#include "jail/seccomp/forbidden.hpp"
 #include "vmm/kvm/system.hpp"
 #include "vmm/machine/console.hpp"
 #include "vmm/machine/io_thread.hpp"
@@ -55,6 +58,8 @@ ExitCode exit_code(EndKind kind) {
       return ExitCode::kTripleFault;
     case EndKind::kVcpuFailure:
       return ExitCode::kVcpuFailure;
+    case EndKind::kSealFailure:
+      break;
   }
   return ExitCode::kHostFailure;
 }
@@ -119,32 +124,49 @@ class Session final : private AlarmHandler {
   bool flushed_ = false;
 };
 
-Result<void> write_file(const std::string& path, std::string_view text) {
-  const UniqueFd file =
-      TRY(open_file(path, O_WRONLY | O_CREAT | O_TRUNC, "the timeline goes there", 0644));
-  while (!text.empty()) {
-    const ssize_t written = ::write(file.get(), text.data(), text.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return Error::from_errno(errno, "cannot write '" + path + "'");
-    text.remove_prefix(static_cast<std::size_t>(written));
+/// The files that a run writes its account to at its end. Opened at its start, because nothing can
+/// be opened later.
+class TimelineReport {
+ public:
+  static Result<TimelineReport> open(const TimelineConfig& config) {
+    TimelineReport report(config);
+    if (config.json_path.empty()) return report;
+    report.file_ = TRY(
+        open_file(config.json_path, O_WRONLY | O_CREAT | O_TRUNC, "the timeline goes there", 0644));
+    return report;
   }
-  return {};
-}
 
-Result<void> report_timeline(const TimelineConfig& config, const Timeline& timeline) {
-  if (config.table) std::fputs(timeline.table().c_str(), stderr);
-  if (!config.json_path.empty()) TRY(write_file(config.json_path, timeline.chrome_trace()));
-  return {};
-}
+  Result<void> write(const Timeline& timeline) const {
+    if (config_.table) std::fputs(timeline.table().c_str(), stderr);
+    if (!file_) return {};
+    const std::string trace = timeline.chrome_trace();
+    std::string_view text = trace;
+    while (!text.empty()) {
+      const ssize_t written = ::write(file_.get(), text.data(), text.size());
+      if (written < 0 && errno == EINTR) continue;
+      if (written < 0) {
+        return Error::from_errno(errno, "cannot write '" + config_.json_path + "'");
+      }
+      text.remove_prefix(static_cast<std::size_t>(written));
+    }
+    return {};
+  }
+
+ private:
+  explicit TimelineReport(const TimelineConfig& config) : config_(config) {}
+  const TimelineConfig& config_;
+  UniqueFd file_;
+};
 
 /// The first one asks for CPUID. More than one are of use to virtio devices only.
 Result<std::vector<std::unique_ptr<IoThread>>> start_io_threads(const VmConfig& config,
-                                                                const kvm::System& system) {
+                                                                const kvm::System& system,
+                                                                ThreadSeal seal) {
   std::vector<std::unique_ptr<IoThread>> threads;
   const LoopOptions options = loop_options(config);
-  threads.push_back(TRY(IoThread::start("io", options, &system)));
+  threads.push_back(TRY(IoThread::start("io", options, &system, seal)));
   for (u32 i = 1; i < loop_count(config); ++i) {
-    threads.push_back(TRY(IoThread::start(format("io%u", i).c_str(), options, nullptr)));
+    threads.push_back(TRY(IoThread::start(format("io%u", i).c_str(), options, nullptr, seal)));
   }
   return threads;
 }
@@ -160,47 +182,81 @@ Result<void> end_loops(std::span<const std::unique_ptr<IoThread>> threads) {
   return result;
 }
 
-/// A VM from its parts to its end.
-Result<ExitCode> run_vm(const VmConfig& config, Timeline& timeline) {
+/// How the threads of this run are confined; null: not at all, which is said.
+ThreadSeal seal_for(const SandboxConfig& config) {
+  if (!config.enabled) {
+    log(LogLevel::kWarn,
+        "no sandbox: a guest that breaks out of its machine has all that this user has");
+    return nullptr;
+  }
+  if (!jail::kCanSeal) {
+    log(LogLevel::kWarn, "no system call filters: this build has sanitizers, which need any call");
+    return nullptr;
+  }
+  return &jail::seal_thread;
+}
+
+/// Confines this thread, and with it all that it will start, to what a start needs.
+Result<void> enter_start(ThreadSeal seal) {
+  if (seal == nullptr) return {};
+  TRY(jail::report_forbidden_calls(static_cast<int>(ExitCode::kForbiddenCall),
+                                   &RawTerminal::restore));
+  return seal(ThreadRole::kStart);
+}
+
+/// Runs the machine until it ends and says what there is to say.
+Result<ExitCode> run_to_end(Machine& machine, std::span<const std::unique_ptr<IoThread>> io,
+                            Session& session, ThreadSeal seal) {
+  for (const auto& thread : io) {
+    thread->run_loop(Completion::to<&Session::on_loop_failure>(&session));
+  }
+  TRY(machine.run(io, seal, Completion::to<&Session::on_guest_end>(&session)));
+  if (!io.front()->join() || !session.code()) TRY(end_loops(io));
+  return session.code().value_or(ExitCode::kHostFailure);
+}
+
+int report(const Error& error) {
+  std::fprintf(stderr, "mote: %s\n", error.message().c_str());
+  return static_cast<int>(exit_code_for(error.fault()));
+}
+
+/// A VM from its parts to its end. Returns only if it could not be made.
+Error run_vm(const VmConfig& config, Timeline& timeline) {
   UniqueFd signals = TRY(signals_to_read());
   // Before anything that takes time, so that what is typed meanwhile is not echoed.
   std::optional<RawTerminal> terminal;
   if (config.serial.mode == SerialMode::kStdio) terminal.emplace();
+  const TimelineReport timeline_report = TRY(TimelineReport::open(config.timeline));
   const kvm::System system = TRY(kvm::System::open());
-  const auto io = TRY(start_io_threads(config, system));
+  const ThreadSeal seal = seal_for(config.sandbox);
+  TRY(enter_start(seal));
+  const auto io = TRY(start_io_threads(config, system, seal));
   const auto machine = TRY(Machine::create(config, system, io, timeline));
   if (!machine->console().pty_path().empty()) {
     std::fprintf(stderr, "mote: serial port: %s\n", machine->console().pty_path().c_str());
   }
   Session session(*machine, std::move(signals));
-  for (const auto& thread : io) {
-    thread->run_loop(Completion::to<&Session::on_loop_failure>(&session));
-  }
-  const auto ran = machine->run(Completion::to<&Session::on_guest_end>(&session));
-  if (!ran) machine->loop().stop();
-  // ORDER: after a failure all loops end before the machine goes, whose devices they serve.
-  if (!io.front()->join() || !ran || !session.code()) TRY(end_loops(io));
-  if (!ran) return ran.error();
+  // WHY there is no way back from here: sealed threads may not take anything apart, and the kernel
+  // takes memory, VM and ring back at once, quicker than one destructor after the other.
+  const Result<ExitCode> code = run_to_end(*machine, io, session, seal);
   terminal.reset();
+  if (!code) ::_exit(report(code.error()));
   if (machine->end() && !machine->end()->report.empty()) {
     std::fprintf(stderr, "mote: %s\n", machine->end()->report.c_str());
   }
   timeline.mark("end");
-  TRY(report_timeline(config.timeline, timeline));
-  // WHY not return: the kernel takes memory, VM and ring back at once, quicker than one destructor
-  // after the other gives them back.
-  ::_exit(static_cast<int>(session.code().value_or(ExitCode::kHostFailure)));
+  const auto written = timeline_report.write(timeline);
+  ::_exit(written ? static_cast<int>(*code) : report(written.error()));
 }
 
 }  // namespace
 
 int run_command(const VmConfig& config, Timeline& timeline) {
-  // A second arena would cost more memory than the threads' rare allocations are worth.
+  // A second arena would cost more memory than the threads' rare allocations are worth. One source
+  // of memory, brk, is what sealed threads are left with.
   ::mallopt(M_ARENA_MAX, 1);
-  const auto code = run_vm(config, timeline);
-  if (code) return static_cast<int>(*code);
-  std::fprintf(stderr, "mote: %s\n", code.error().message().c_str());
-  return static_cast<int>(exit_code_for(code.error().fault()));
+  ::mallopt(M_MMAP_MAX, 0);
+  return report(run_vm(config, timeline));
 }
 
 }  // namespace mote

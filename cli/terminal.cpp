@@ -17,15 +17,15 @@ volatile std::sig_atomic_t g_raw = 0;
 constexpr int kFatalSignals[] = {SIGHUP, SIGQUIT, SIGABRT, SIGSEGV, SIGBUS,
                                  SIGFPE, SIGILL,  SIGSYS,  SIGTRAP};
 
-void restore() {
-  if (g_raw == 0) return;
-  g_raw = 0;
-  ::tcsetattr(STDIN_FILENO, TCSANOW, &g_saved);
-}
-
-void restore_and_die(int signal) {
-  restore();
-  ::raise(signal);  // the handler was reset to the default action
+void restore_and_die(int signal, siginfo_t* info, void*) {
+  RawTerminal::restore();
+  // A fault comes again when this returns, and then the default action, which was put back, ends
+  // the process.
+  const bool is_fault = info->si_code > 0 && signal != SIGHUP && signal != SIGQUIT;
+  if (is_fault) return;
+  // WHY not raise: it needs system calls that a sealed thread may not make, and the first process
+  // of a PID namespace does not die of a signal of its own.
+  ::_exit(128 + signal);
 }
 
 }  // namespace
@@ -34,8 +34,8 @@ RawTerminal::RawTerminal() {
   // From the background a change of the terminal would stop the process.
   if (::tcgetattr(STDIN_FILENO, &g_saved) != 0 || ::tcgetpgrp(STDIN_FILENO) != ::getpgrp()) return;
   struct sigaction action{};
-  action.sa_handler = &restore_and_die;
-  action.sa_flags = static_cast<int>(SA_RESETHAND | SA_NODEFER);
+  action.sa_sigaction = &restore_and_die;
+  action.sa_flags = static_cast<int>(SA_SIGINFO | SA_RESETHAND | SA_NODEFER);
   for (const int signal : kFatalSignals) ::sigaction(signal, &action, nullptr);
   termios raw = g_saved;
   ::cfmakeraw(&raw);
@@ -44,8 +44,10 @@ RawTerminal::RawTerminal() {
   ::tcsetattr(STDIN_FILENO, TCSANOW, &raw);
 }
 
-RawTerminal::~RawTerminal() {
-  restore();
+void RawTerminal::restore() {
+  if (g_raw == 0) return;
+  g_raw = 0;
+  ::tcsetattr(STDIN_FILENO, TCSANOW, &g_saved);
 }
 
 }  // namespace mote

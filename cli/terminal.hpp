@@ -10,9 +10,13 @@ namespace mote {
 class RawTerminal {
  public:
   RawTerminal();
-  ~RawTerminal();
+  ~RawTerminal() { restore(); }
   RawTerminal(const RawTerminal&) = delete;
   RawTerminal& operator=(const RawTerminal&) = delete;
+
+  /// Gives the terminal back, if it has not been by now. Safe in a signal handler, and of
+  /// system calls that every role may make.
+  static void restore();
 };
 
 }  // namespace mote

@@ -202,7 +202,7 @@ class BashCompletion(unittest.TestCase):
         self.assertEqual(self.complete("mote", "d"), ["doctor"])
 
     def test_options(self):
-        self.assertEqual(self.complete("mote", "run", "--no"), ["--no-acpi", "--no-legacy"])
+        self.assertEqual(self.complete("mote", "run", "--no"), ["--no-acpi", "--no-legacy", "--no-sandbox"])
         self.assertEqual(self.complete("mote", "doctor", "--j"), ["--json"])
 
     def test_configuration_files(self):

@@ -96,6 +96,7 @@ constexpr KnownKey kKeys[] = {
     {{"timeline", "table"}, [](Value v, To t) { return set_flag(v, t.config.timeline.table); }},
     {{"timeline", "json"},
      [](Value v, To t) { return set_path(v, t.directory, t.config.timeline.json_path); }},
+    {{"sandbox", "enabled"}, [](Value v, To t) { return set_flag(v, t.config.sandbox.enabled); }},
 };
 
 constexpr auto kTomlKeys = [] {

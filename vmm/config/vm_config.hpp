@@ -118,6 +118,11 @@ struct TimelineConfig {
   bool operator==(const TimelineConfig&) const = default;
 };
 
+struct SandboxConfig {
+  bool enabled = true;  ///< else a guest that breaks out has all that the user has
+  bool operator==(const SandboxConfig&) const = default;
+};
+
 struct VmConfig {
   KernelConfig kernel;
   MachineConfig machine;
@@ -125,6 +130,7 @@ struct VmConfig {
   std::vector<NetConfig> nets;      ///< behind the disks, likewise
   SerialConfig serial;
   TimelineConfig timeline;
+  SandboxConfig sandbox;
   bool operator==(const VmConfig&) const = default;
 };
 

@@ -6,8 +6,8 @@
 namespace mote {
 
 Result<std::unique_ptr<IoThread>> IoThread::start(const char* name, const LoopOptions& options,
-                                                  const kvm::System* system) {
-  std::unique_ptr<IoThread> io(new IoThread(options, system));
+                                                  const kvm::System* system, ThreadSeal seal) {
+  std::unique_ptr<IoThread> io(new IoThread(options, system, seal));
   io->thread_ =
       TRY(Thread::start(name, [](void* self) { static_cast<IoThread*>(self)->run(); }, io.get()));
   return io;
@@ -32,8 +32,13 @@ void IoThread::run_loop(Completion on_failure) {
   go_.release();
 }
 
+Result<void> IoThread::serving() {
+  serving_.acquire();
+  return *std::exchange(begun_, std::nullopt);
+}
+
 Result<void> IoThread::join() {
-  thread_.join();
+  ended_.wait(false);
   return loop_result_ ? *loop_result_ : Result<void>();
 }
 
@@ -44,13 +49,27 @@ Result<IoThread::Prepared> IoThread::prepare() {
   return prepared;
 }
 
+/// The ring's set-up ends before the seal, so that a sealed loop needs no call for it.
+Result<void> IoThread::begin() {
+  TRY(loop_->enable());
+  if (seal_ != nullptr) TRY(seal_(ThreadRole::kLoop));
+  return {};
+}
+
 void IoThread::run() {
   prepared_.emplace(prepare());
   ready_.release();
   go_.acquire();
   if (!may_run_) return;
+  begun_.emplace(begin());
+  const bool has_begun = begun_->has_value();
+  serving_.release();
+  if (!has_begun) return;
   loop_result_.emplace(loop_->run());
   if (!*loop_result_) on_failure_.function(on_failure_.context, 0);
+  ended_.store(true);
+  ended_.notify_all();
+  if (seal_ != nullptr) rest_for_good();
 }
 
 }  // namespace mote

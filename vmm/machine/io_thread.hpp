@@ -3,6 +3,7 @@
 // CPUID.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <optional>
 #include <semaphore>
@@ -10,13 +11,14 @@
 #include "core/event_loop.hpp"
 #include "core/result.hpp"
 #include "core/thread.hpp"
+#include "core/thread_role.hpp"
 #include "vmm/arch/cpuid.hpp"
 #include "vmm/kvm/system.hpp"
 
 namespace mote {
 
-/// Serves the loop from `run_loop` to `EventLoop::stop`. All members are for the thread that made
-/// it.
+/// Serves the loop, sealed, from `run_loop` to `EventLoop::stop`. All members are for the thread
+/// that made it.
 class IoThread {
  public:
   /// What the thread has made when it is ready. The loop lives as long as the IoThread.
@@ -25,11 +27,13 @@ class IoThread {
     arch::CpuidTable cpuid;  ///< what KVM supports on this host, if the thread was to ask
   };
 
-  /// Starts a thread called `name`. The one that is given `system`, which must live until
-  /// `prepared` has returned, asks it for CPUID; null: it makes its loop only.
+  /// Starts a thread called `name`, which `seal` confines before it serves. The one that is given
+  /// `system`, which must live until `prepared` has returned, asks it for CPUID; null: it makes its
+  /// loop only.
   static Result<std::unique_ptr<IoThread>> start(const char* name, const LoopOptions& options,
-                                                 const kvm::System* system);
-  /// Ends the thread, whatever it waits for.
+                                                 const kvm::System* system, ThreadSeal seal);
+  /// Ends the thread, whatever it waits for. Not once it is sealed: then the process ends as a
+  /// whole.
   ~IoThread();
   IoThread(const IoThread&) = delete;
   IoThread& operator=(const IoThread&) = delete;
@@ -39,27 +43,34 @@ class IoThread {
   /// Lets the thread serve the loop. Once, after `prepared`. `on_failure` is called on the loop's
   /// thread when the loop cannot go on; `join` has the Error.
   void run_loop(Completion on_failure);
+  /// Waits until the thread is sealed and about to serve. Once, after `run_loop`.
+  Result<void> serving();
   /// Lets the loop end. After `run_loop`.
   void stop() { loop_->stop(); }
   /// Waits until the loop has stopped; an Error is the loop's own failure.
   Result<void> join();
 
  private:
-  IoThread(const LoopOptions& options, const kvm::System* system)
-      : options_(options), system_(system) {}
+  IoThread(const LoopOptions& options, const kvm::System* system, ThreadSeal seal)
+      : options_(options), system_(system), seal_(seal) {}
   void run();
   Result<Prepared> prepare();
+  Result<void> begin();
 
   const LoopOptions options_;
   const kvm::System* system_;
+  const ThreadSeal seal_;
   std::unique_ptr<EventLoop> loop_;
   std::optional<Result<Prepared>> prepared_;
+  std::optional<Result<void>> begun_;
   std::optional<Result<void>> loop_result_;
   bool may_run_ = false;
   Completion on_failure_;
   // ORDER: each release hands what was written before it to the thread that acquires.
   std::binary_semaphore ready_{0};
   std::binary_semaphore go_{0};
+  std::binary_semaphore serving_{0};
+  std::atomic<bool> ended_{false};
   Thread thread_;  // last: joined before the rest goes
 };
 

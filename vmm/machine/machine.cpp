@@ -148,10 +148,14 @@ Result<void> Machine::create_vcpus(const MachineConfig& config, arch::CpuidTable
   return {};
 }
 
-Result<void> Machine::run(Completion on_end) {
+Result<void> Machine::run(std::span<const std::unique_ptr<IoThread>> io, ThreadSeal seal,
+                          Completion on_end) {
   on_end_ = on_end;
   TRY(VcpuThread::prepare_kicks());
-  for (std::size_t i = 1; i < vcpus_.size(); ++i) TRY(vcpus_[i]->start());
+  for (std::size_t i = 1; i < vcpus_.size(); ++i) TRY(vcpus_[i]->start(seal));
+  vcpus_.front()->adopt();
+  if (seal != nullptr) TRY(seal(ThreadRole::kVcpu));
+  for (const auto& thread : io) TRY(thread->serving());
   vcpus_.front()->run();
   return {};
 }
@@ -179,6 +183,10 @@ void Machine::finish(End end) {
 
 void Machine::on_triple_fault(u32 vcpu) {
   finish({EndKind::kTripleFault, format("vCPU %u: triple fault", vcpu)});
+}
+
+void Machine::on_seal_failure(std::string report) {
+  finish({EndKind::kSealFailure, std::move(report)});
 }
 
 void Machine::on_vcpu_failure(std::string report) {

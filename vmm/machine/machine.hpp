@@ -33,6 +33,7 @@ enum class EndKind {
   kReset,        ///< the guest asked for a reset
   kTripleFault,  ///< the guest's exception tables were of no use
   kVcpuFailure,  ///< KVM cannot go on with a vCPU
+  kSealFailure,  ///< a vCPU's thread could not be confined
 };
 
 struct End {
@@ -61,7 +62,10 @@ class Machine final : private PowerSink,
 
   /// Runs the guest: vCPU 0 on the calling thread, until it has ended or `stop`. `on_end` is called
   /// once, on the loop's thread, when the guest has ended itself or cannot go on; `end` tells how.
-  Result<void> run(Completion on_end);
+  /// Before, `seal` confines each vCPU's thread, and those of `io`, which have been told to run
+  /// their loops, are waited for: an Error means that the guest has not run.
+  Result<void> run(std::span<const std::unique_ptr<IoThread>> io, ThreadSeal seal,
+                   Completion on_end);
   /// Stops all vCPUs and waits for that. Not on a vCPU's thread.
   void stop();
   /// Set from the moment `on_end` is called.
@@ -81,6 +85,7 @@ class Machine final : private PowerSink,
   void interrupt_requested() override { vcpus_.front()->kick(); }
   void on_triple_fault(u32 vcpu) override;
   void on_vcpu_failure(std::string report) override;
+  void on_seal_failure(std::string report) override;
 
   EventLoop& loop_;
   Timeline& timeline_;

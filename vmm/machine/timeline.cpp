@@ -26,7 +26,7 @@ double milliseconds(u64 ns) {
 
 }  // namespace
 
-Timeline::Timeline() {
+Timeline::Timeline() : process_(::getpid()) {
   add("process started", clock_ns(CLOCK_MONOTONIC) - clock_ns(CLOCK_PROCESS_CPUTIME_ID), 0);
 }
 
@@ -78,7 +78,6 @@ std::string Timeline::table() const {
 std::string Timeline::chrome_trace() const {
   std::string text = "{\"displayTimeUnit\":\"ms\",\"traceEvents\":[";
   const u64 start = moments_[0].at_ns;
-  const int process = ::getpid();
   u64 before = start;
   for (std::size_t i = 0; i < size(); ++i) {
     const Moment& moment = moments_[i];
@@ -88,7 +87,7 @@ std::string Timeline::chrome_trace() const {
         "\"tid\":1}",
         i == 0 ? "" : ",", name(moment).c_str(), moment.guest_number != 0 ? "guest" : "monitor",
         static_cast<double>(from - start) / 1e3, static_cast<double>(moment.at_ns - from) / 1e3,
-        process);
+        process_);
     before = moment.at_ns;
   }
   return text + "\n]}\n";

@@ -41,6 +41,7 @@ class Timeline {
   std::string name(const Moment& moment) const;
   std::size_t size() const;
 
+  const int process_;
   std::array<Moment, kCapacity> moments_;
   std::atomic<std::size_t> used_{0};
   std::atomic<std::size_t> guest_marks_{0};

@@ -9,6 +9,7 @@
 
 #include "core/result.hpp"
 #include "core/thread.hpp"
+#include "core/thread_role.hpp"
 #include "vmm/kvm/vcpu.hpp"
 #include "vmm/machine/board.hpp"
 #include "vmm/machine/timeline.hpp"
@@ -22,6 +23,8 @@ class VcpuOwner {
   virtual void on_triple_fault(u32 vcpu) = 0;
   /// KVM cannot go on; `report` is for people.
   virtual void on_vcpu_failure(std::string report) = 0;
+  /// The thread cannot be confined, and its vCPU never runs.
+  virtual void on_seal_failure(std::string report) = 0;
 };
 
 /// Owns a vCPU and runs it, on a thread of its own or on the caller's.
@@ -31,8 +34,10 @@ class VcpuThread {
              VcpuOwner& owner);
 
   kvm::Vcpu& vcpu() { return vcpu_; }
-  /// Runs the vCPU on a new thread.
-  Result<void> start();
+  /// Runs the vCPU on a new thread, which `seal` confines before.
+  Result<void> start(ThreadSeal seal);
+  /// Says that the calling thread is to `run`. Before it is sealed; `start` does so itself.
+  void adopt();
   /// Runs the vCPU on the calling thread until `stop` or its end.
   void run();
   /// Makes the vCPU look for what changed outside: an interrupt of the PIC's, or `stop`. Any
@@ -47,6 +52,7 @@ class VcpuThread {
   static Result<void> prepare_kicks();
 
  private:
+  void run_on_own_thread();
   void run_loop();
   bool offer_external_interrupt();
   bool serve(const kvm::Exit& exit);
@@ -56,8 +62,11 @@ class VcpuThread {
   const GuestMemory& memory_;
   Timeline& timeline_;
   VcpuOwner& owner_;
-  pthread_t handle_ = 0;              // whom `kick` interrupts
-  std::atomic<bool> running_{false};  // from the setting of `handle_` on
+  ThreadSeal seal_ = nullptr;
+  pid_t process_ = 0;  // whom `kick` interrupts: the thread by its id...
+  pid_t thread_id_ = 0;
+  pthread_t handle_ = 0;              // ...if it is another one
+  std::atomic<bool> running_{false};  // from the setting of these on
   std::atomic<bool> stopping_{false};
   std::atomic<bool> ended_{false};
   Thread thread_;  // last: joined before the rest goes
