@@ -69,4 +69,13 @@ std::string doctor_help() {
          option_rows(doctor_options());
 }
 
+std::string seccomp_help() {
+  return "Usage: mote seccomp print [OPTION]...\n"
+         "\n"
+         "Shows which system calls each kind of thread may make, with which arguments, and\n"
+         "why. Any other call ends the VM.\n"
+         "\n" +
+         option_rows(seccomp_options());
+}
+
 }  // namespace mote

@@ -19,5 +19,6 @@ struct Command {
 std::string program_help(std::span<const Command> commands);
 std::string run_help();
 std::string doctor_help();
+std::string seccomp_help();
 
 }  // namespace mote

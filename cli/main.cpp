@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The mote program: finds the sub-command and hands it its words. Errors are printed here, once.
 #include <cstdio>
+#include <iterator>
 #include <vector>
 
 #include "cli/doctor/examine.hpp"
@@ -8,6 +9,7 @@
 #include "cli/help.hpp"
 #include "cli/options.hpp"
 #include "cli/run.hpp"
+#include "cli/seccomp_table.hpp"
 #include "cli/version.hpp"
 #include "vmm/config/nearest.hpp"
 #include "vmm/config/toml_reader.hpp"
@@ -65,9 +67,26 @@ int doctor(std::span<const char* const> words) {
   return static_cast<int>(diagnosis.can_run() ? ExitCode::kPowerOff : ExitCode::kHostFailure);
 }
 
+int seccomp(std::span<const char* const> words) {
+  const auto line = parse_command_line("mote seccomp", seccomp_options(), words);
+  if (!line) return fail(line.error());
+  if (line->has("help")) return print(seccomp_help());
+  if (line->operands.size() != 1 || line->operands[0] != "print") {
+    return fail(Error::config("'mote seccomp' does one thing -- 'mote seccomp print'"));
+  }
+  std::vector<ThreadRole> roles(std::begin(kThreadRoles), std::end(kThreadRoles));
+  if (const std::string* const name = line->argument("role")) {
+    const auto role = parse_role(*name);
+    if (!role) return fail(Error(role.error()).within("--role"));
+    roles = {*role};
+  }
+  return print(line->has("json") ? seccomp_json(roles) : seccomp_table(roles));
+}
+
 constexpr Command kCommands[] = {
     {"run", "boot a guest", run},
     {"doctor", "list what this host offers and what is missing", doctor},
+    {"seccomp", "show which system calls are left in the sandbox", seccomp},
 };
 
 int dispatch(std::span<const char* const> words) {

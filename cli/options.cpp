@@ -172,6 +172,12 @@ constexpr Option kDoctorOptions[] = {
     {"help", Argument::kNone, "", "show this text", nullptr},
 };
 
+constexpr Option kSeccompOptions[] = {
+    {"role", Argument::kRequired, "ROLE", "only start, vcpu, loop, api or supervisor", nullptr},
+    {"json", Argument::kNone, "", "write the table as JSON", nullptr},
+    {"help", Argument::kNone, "", "show this text", nullptr},
+};
+
 Error unknown_option(std::string_view command, std::string_view word,
                      std::span<const Option> options) {
   std::vector<std::string> spelled;
@@ -201,11 +207,23 @@ std::span<const Option> doctor_options() {
   return kDoctorOptions;
 }
 
+std::span<const Option> seccomp_options() {
+  return kSeccompOptions;
+}
+
 bool CommandLine::has(std::string_view name) const {
   for (const Setting& setting : settings) {
     if (setting.option->name == name) return true;
   }
   return false;
+}
+
+const std::string* CommandLine::argument(std::string_view name) const {
+  const std::string* last = nullptr;
+  for (const Setting& setting : settings) {
+    if (setting.option->name == name) last = &setting.argument;
+  }
+  return last;
 }
 
 Result<CommandLine> parse_command_line(std::string_view command, std::span<const Option> options,

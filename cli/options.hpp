@@ -22,8 +22,8 @@ struct Option {
   Argument argument;
   std::string_view metavar;  ///< what the help calls the argument
   std::string_view help;     ///< one line
-  /// Puts the argument (empty when there is none) into `config`. Null for --help and --json, which
-  /// are no part of a configuration. An Error says only what is wrong with the argument.
+  /// Puts the argument (empty when there is none) into `config`. Null for those that
+  /// are no part of a configuration, as --help. An Error says only what is wrong with the argument.
   Result<void> (*apply)(std::string_view argument, VmConfig& config);
 };
 
@@ -31,6 +31,8 @@ struct Option {
 std::span<const Option> run_options();
 /// Options of `mote doctor`.
 std::span<const Option> doctor_options();
+/// Options of `mote seccomp`.
+std::span<const Option> seccomp_options();
 
 /// The words after a sub-command, sorted but not yet applied.
 struct CommandLine {
@@ -43,6 +45,8 @@ struct CommandLine {
 
   /// True when option `name` was given.
   bool has(std::string_view name) const;
+  /// The argument of option `name` as it was given last; null when it was not.
+  const std::string* argument(std::string_view name) const;
 };
 
 /// Sorts `words` by `options`. `command` ("mote run") is for the Error, which names the word at

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "cli/json_string.hpp"
 #include "core/text.hpp"
 
 namespace mote {
@@ -10,21 +11,6 @@ namespace {
 
 constexpr const char* kMarks[] = {"[ok]", "[--]", "[!!]"};
 constexpr const char* kStatus[] = {"ok", "missing", "fatal"};
-
-std::string json_string(const std::string& text) {
-  std::string quoted = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') {
-      quoted += '\\';
-      quoted += c;
-    } else if (static_cast<unsigned char>(c) < ' ') {
-      quoted += format("\\u%04x", static_cast<unsigned>(c));
-    } else {
-      quoted += c;
-    }
-  }
-  return quoted + "\"";
-}
 
 }  // namespace
 

@@ -69,7 +69,10 @@ constexpr Rule missing(RoleSet roles, int number, const char* name, const char* 
   Condition {                                                   \
     argument, static_cast<u32>(bits), 0, what " without " #bits \
   }
-#define REQUEST(constant) IS(1, "request", constant)
+#define REQUEST(constant)                                        \
+  Condition {                                                    \
+    1, kAll, static_cast<u32>(constant), "request is " #constant \
+  }
 #define TABLE_REQUEST(constant)                               \
   Condition {                                                 \
     1, kAll, table_request(constant), "request is " #constant \
@@ -79,6 +82,8 @@ constexpr Rule missing(RoleSet roles, int number, const char* name, const char* 
 inline constexpr u32 kThreadFlags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SYSVSEM |
                                     CLONE_SIGHAND | CLONE_THREAD | CLONE_SETTLS |
                                     CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID;
+
+inline constexpr Condition kKick = {2, kAll, kVcpuKickSignal, "signal is SIGRTMIN"};
 
 inline constexpr Rule kRules[] = {
     // The guest's work.
@@ -100,7 +105,7 @@ inline constexpr Rule kRules[] = {
     rule(kVcpu | kLoop, CALL(timerfd_create), IS(0, "clock", CLOCK_MONOTONIC),
          IS(1, "flags", TFD_CLOEXEC), "the guest arms a timer for the first time"),
     rule(kVcpu | kLoop, CALL(timerfd_settime), "arm and cancel timers"),
-    rule(kVcpu | kLoop, CALL(tgkill), IS(2, "signal", kVcpuKickSignal), "have a vCPU look up"),
+    rule(kVcpu | kLoop, CALL(tgkill), kKick, "have a vCPU look up"),
 
     // What threads do by themselves.
     rule(kThreads, CALL(futex), "locks and waits between threads"),
@@ -122,8 +127,8 @@ inline constexpr Rule kRules[] = {
     rule(kApi, CALL(accept4), "take a connection"),
     rule(kApi, CALL(recvmsg), "requests, and descriptors that come with them"),
     rule(kApi, CALL(sendmsg), "answers"),
-    rule(kApi, CALL(read), "requests; wake-ups"),
-    rule(kApi, CALL(close), "end a connection"),
+    rule(kApi, CALL(read), "requests, wake-ups, what the kernel answers"),
+    rule(kApi, CALL(close), "a connection, or what was needed once"),
     rule(kApi, CALL(shutdown), "tell the other end that no more comes"),
     rule(kApi, CALL(epoll_wait), "wait for connections and requests"),
     rule(kApi, CALL(epoll_ctl), "wait for one more or one less"),
@@ -146,10 +151,8 @@ inline constexpr Rule kRules[] = {
     rule(kStart, CALL(io_uring_setup), "a ring for each loop"),
     rule(kStart, CALL(io_uring_register), "files, buffers and memory of a ring"),
     rule(kStart, CALL(eventfd2), "kicks, interrupts and wake-ups"),
-    rule(kStart, CALL(read), "images and what the kernel answers"),
     rule(kStart, CALL(pread64), "images"),
     rule(kStart, CALL(preadv), "images, into guest RAM"),
-    rule(kStart, CALL(close), "descriptors that were needed once"),
     rule(kStart, CALL(exit), "a thread that was started in vain"),
     rule(kStart, CALL(ioctl), REQUEST(KVM_CREATE_VM), "make the VM"),
     rule(kStart, CALL(ioctl), REQUEST(KVM_CREATE_VCPU), "make the vCPUs"),

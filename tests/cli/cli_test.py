@@ -41,7 +41,7 @@ class General(Cli):
         self.assertIn("\n  doctor ", text)
 
     def test_help_of_commands(self):
-        for command in ("run", "doctor"):
+        for command in ("run", "doctor", "seccomp"):
             result = mote(command, "--help")
             self.assertTrue(result.stdout.startswith(f"Usage: mote {command} "))
             self.assertEqual((result.returncode, result.stderr), (0, ""))
@@ -180,6 +180,44 @@ def forbid_io_uring():
     if (prctl(set_no_new_privileges, 1, 0, 0, 0) != 0
             or prctl(set_seccomp, mode_filter, ctypes.create_string_buffer(header), 0, 0) != 0):
         raise OSError(ctypes.get_errno(), "seccomp")
+
+
+class Seccomp(Cli):
+    ROLES = ["start", "vcpu", "loop", "api", "supervisor"]
+
+    def test_counts_are_those_of_the_rows(self):
+        report = json.loads(mote("seccomp", "print", "--json").stdout)
+        self.assertEqual(list(report["calls"]), self.ROLES)
+        for role, count in report["calls"].items():
+            calls = {rule["number"] for rule in report["rules"] if role in rule["roles"] and rule["allowed"]}
+            self.assertEqual(len(calls), count, role)
+        for role, most in (("vcpu", 12), ("loop", 20), ("api", 25)):
+            self.assertLessEqual(report["calls"][role], most)
+
+    def test_table_holds_the_same_rows(self):
+        rules = json.loads(mote("seccomp", "print", "--json").stdout)["rules"]
+        lines = mote("seccomp", "print").stdout.splitlines()
+        self.assertEqual(lines[0].split(), ["ROLES", "CALL", "WHEN", "WHY"])
+        self.assertEqual(len(lines), len(rules) + 3)
+        for line, rule in zip(lines[1:], rules):
+            self.assertTrue(line.startswith(" ".join(rule["roles"])))
+            self.assertTrue(line.endswith(rule["reason"]))
+            for argument in rule["arguments"]:
+                self.assertIn(argument["text"], line)
+
+    def test_one_role(self):
+        rules = json.loads(mote("seccomp", "print", "--role", "vcpu", "--json").stdout)["rules"]
+        self.assertEqual({tuple(rule["roles"]) for rule in rules}, {("vcpu",)})
+        run = [rule for rule in rules if rule["arguments"] and rule["arguments"][0]["text"] == "request is KVM_RUN"]
+        self.assertEqual(run[0]["arguments"], [{"index": 1, "mask": 0xFFFFFFFF, "value": 0xAE80, "text": "request is KVM_RUN"}])
+
+    def test_unknown_role(self):
+        self.expect_error(mote("seccomp", "print", "--role", "lop"), 2, "--role: 'lop' is no role; did you mean 'loop'? -- "
+                          "choose one of start, vcpu, loop, api, supervisor")
+
+    def test_without_print(self):
+        for words in ((), ("list",), ("print", "vcpu")):
+            self.expect_error(mote("seccomp", *words), 2, "'mote seccomp' does one thing -- 'mote seccomp print'")
 
 
 class BashCompletion(unittest.TestCase):
