@@ -18,21 +18,22 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-[[noreturn]] void exec_mote(const std::vector<std::string>& arguments) {
-  std::vector<char*> words = {const_cast<char*>(MOTE_BINARY)};
+[[noreturn]] void exec_mote(const char* program, const std::vector<std::string>& arguments) {
+  std::vector<char*> words = {const_cast<char*>(program)};
   for (const std::string& word : arguments) words.push_back(const_cast<char*>(word.c_str()));
   words.push_back(nullptr);
-  ::execv(MOTE_BINARY, words.data());
+  ::execv(program, words.data());
   ::_exit(127);
 }
 
 /// As an interactive shell does with `mote ... &`: in a process group that is not the terminal's
 /// foreground one. Its exit code becomes the shell's.
-[[noreturn]] void exec_behind_a_shell(const std::vector<std::string>& arguments) {
+[[noreturn]] void exec_behind_a_shell(const char* program,
+                                      const std::vector<std::string>& arguments) {
   const pid_t child = ::fork();
   if (child == 0) {
     ::setpgid(0, 0);
-    exec_mote(arguments);
+    exec_mote(program, arguments);
   }
   int status = 0;
   ::waitpid(child, &status, 0);
@@ -49,7 +50,7 @@ bool drain(int fd, std::string& text) {
 
 }  // namespace
 
-Process::Process(const std::vector<std::string>& arguments, Streams streams) {
+Process::Process(const std::vector<std::string>& arguments, Streams streams, const char* program) {
   int in[2] = {-1, -1};
   int out[2] = {-1, -1};
   int err[2] = {-1, -1};
@@ -69,8 +70,8 @@ Process::Process(const std::vector<std::string>& arguments, Streams streams) {
       ::dup2(out[1], STDOUT_FILENO);
     }
     ::dup2(err[1], STDERR_FILENO);
-    if (streams == Streams::kBackgroundOfTerminal) exec_behind_a_shell(arguments);
-    exec_mote(arguments);
+    if (streams == Streams::kBackgroundOfTerminal) exec_behind_a_shell(program, arguments);
+    exec_mote(program, arguments);
   }
   ::close(err[1]);
   err_ = err[0];

@@ -25,8 +25,9 @@ class Process {
  public:
   enum class Streams { kPipes, kTerminal, kBackgroundOfTerminal };
 
-  /// Starts `mote` with these arguments.
-  explicit Process(const std::vector<std::string>& arguments, Streams streams = Streams::kPipes);
+  /// Starts `mote`, or another program, with these arguments.
+  explicit Process(const std::vector<std::string>& arguments, Streams streams = Streams::kPipes,
+                   const char* program = MOTE_BINARY);
   ~Process();
   Process(const Process&) = delete;
   Process& operator=(const Process&) = delete;
