@@ -4,8 +4,8 @@
 #include <cstring>
 
 #include "core/check.hpp"
-#include "devices/virtio/net_control.hpp"
-#include "devices/virtio/net_header.hpp"
+#include "devices/virtio/net/control.hpp"
+#include "devices/virtio/net/header.hpp"
 
 using namespace mote;
 using namespace mote::virtio;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A frame's header against what was negotiated: the input is features, MTU, size and header.
-#include "devices/virtio/net_header.hpp"
+#include "devices/virtio/net/header.hpp"
 
 #include <cstring>
 

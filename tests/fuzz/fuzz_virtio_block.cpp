@@ -4,8 +4,8 @@
 #include <algorithm>
 
 #include "core/check.hpp"
-#include "devices/virtio/block_image.hpp"
-#include "devices/virtio/block_request.hpp"
+#include "devices/virtio/block/image.hpp"
+#include "devices/virtio/block/request.hpp"
 
 using namespace mote;
 using virtio::BlockOperation;

@@ -6,7 +6,7 @@
 
 #include "core/mac_address.hpp"
 #include "tests/kvm/run_mote.hpp"
-#include "tests/unit/devices/virtio/network_namespace.hpp"
+#include "tests/unit/devices/virtio/net/network_namespace.hpp"
 
 namespace mote::test {
 namespace {

@@ -9,7 +9,7 @@
 #include "core/event_loop.hpp"
 #include "core/guest_memory.hpp"
 #include "core/result.hpp"
-#include "devices/virtio/block.hpp"
+#include "devices/virtio/block/block.hpp"
 #include "vmm/config/vm_config.hpp"
 
 namespace mote {

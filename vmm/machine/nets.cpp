@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "core/text.hpp"
-#include "devices/virtio/tap.hpp"
+#include "devices/virtio/net/tap.hpp"
 #include "vmm/machine/buckets.hpp"
 
 namespace mote {

@@ -9,7 +9,7 @@
 #include "core/event_loop.hpp"
 #include "core/guest_memory.hpp"
 #include "core/result.hpp"
-#include "devices/virtio/net.hpp"
+#include "devices/virtio/net/net.hpp"
 #include "vmm/config/vm_config.hpp"
 
 namespace mote {

@@ -2,8 +2,8 @@
 #include "vmm/machine/virtio_devices.hpp"
 
 #include "core/text.hpp"
-#include "devices/virtio/block.hpp"
-#include "devices/virtio/net.hpp"
+#include "devices/virtio/block/block.hpp"
+#include "devices/virtio/net/net.hpp"
 #include "vmm/arch/virtio_slots.hpp"
 
 namespace mote {

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "devices/virtio/block/block.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+
+#include "core/check.hpp"
+
+namespace mote::virtio {
+namespace {
+
+// Feature bits [Virtio 1.2 5.2.3].
+constexpr u64 kSizeMax = u64{1} << 1;
+constexpr u64 kSegMax = u64{1} << 2;
+constexpr u64 kReadOnly = u64{1} << 5;
+constexpr u64 kBlkSize = u64{1} << 6;
+constexpr u64 kFlush = u64{1} << 9;
+constexpr u64 kTopology = u64{1} << 10;
+constexpr u64 kConfigWce = u64{1} << 11;
+constexpr u64 kMultiQueue = u64{1} << 12;
+constexpr u64 kDiscard = u64{1} << 13;
+constexpr u64 kWriteZeroes = u64{1} << 14;
+
+/// The configuration space [Virtio 1.2 5.2.4].
+struct [[gnu::packed]] Config {
+  u64 capacity;  // sectors
+  u32 size_max;
+  u32 seg_max;
+  u8 geometry[4];
+  u32 blk_size;
+  u8 physical_block_exp;
+  u8 alignment_offset;
+  u16 min_io_size;  // blocks
+  u32 opt_io_size;
+  u8 writeback;
+  u8 unused0;
+  u16 num_queues;
+  u32 max_discard_sectors;
+  u32 max_discard_seg;
+  u32 discard_sector_alignment;
+  u32 max_write_zeroes_sectors;
+  u32 max_write_zeroes_seg;
+  u8 write_zeroes_may_unmap;
+  u8 unused1[3];
+};
+static_assert(sizeof(Config) == 60);
+
+/// Segments of data in one request: header and status take a descriptor each, also of a driver that
+/// has no indirect ones.
+u32 max_segments(u16 queue_size) {
+  constexpr u32 kMost = 254;
+  CHECK(queue_size >= 4, "the least queue holds a request of two segments");
+  return std::min<u32>(queue_size - 2u, kMost);
+}
+
+}  // namespace
+
+Block::Block(const BlockOptions& options, const GuestMemory& memory, BlockImage image)
+    : disk_(memory, std::move(image)), queue_size_(options.queue_size) {
+  disk_.id = options.id;
+  disk_.title = "disk " + options.id;
+  disk_.unsafe = options.unsafe;
+  disk_.max_segments = max_segments(options.queue_size);
+  disk_.limiter.set(options.bytes, options.operations);
+}
+
+Result<std::unique_ptr<Block>> Block::create(const BlockOptions& options, const GuestMemory& memory,
+                                             std::span<EventLoop* const> loops) {
+  BlockImage image = TRY(BlockImage::open(options.path, options.read_only, options.direct));
+  std::unique_ptr<Block> block(new Block(options, memory, std::move(image)));
+  block->disk_.capacity = TRY(block->disk_.image.size());
+  std::vector<BlockFiles> files;
+  for (u32 i = 0; i < std::min<std::size_t>(options.queues, loops.size()); ++i) {
+    BlockFiles& in_loop = files.emplace_back();
+    in_loop.image = TRY(loops[i]->add_file(block->disk_.image.fd()));
+    if (options.direct) {
+      in_loop.buffered = TRY(loops[i]->add_file(block->disk_.image.buffered_fd()));
+    }
+  }
+  for (u32 i = 0; i < options.queues; ++i) {
+    const std::size_t loop = i % loops.size();
+    auto kick = std::make_shared<QueueKick>(*loops[loop], TRY(EventFd::create()));
+    block->queues_.push_back(
+        std::make_unique<BlockQueue>(block->disk_, files[loop], std::move(kick)));
+  }
+  return block;
+}
+
+u64 Block::features() const {
+  const BlockImage& image = disk_.image;
+  return kSizeMax | kSegMax | kBlkSize | kTopology | kFlush | kConfigWce |
+         (image.read_only() ? kReadOnly : 0) | (image.can_discard() ? kDiscard | kWriteZeroes : 0) |
+         (queues_.size() > 1 ? kMultiQueue : 0);
+}
+
+void Block::read_config(u64 offset, std::span<std::byte> data) {
+  const BlockImage& image = disk_.image;
+  const u32 range = image.can_discard() ? kMaxRangeSectors : 0;
+  const u32 ranges = image.can_discard() ? 1 : 0;
+  Config config{};
+  config.size_max = kMaxSegmentSize;
+  config.seg_max = disk_.max_segments;
+  config.blk_size = image.block_size();
+  config.physical_block_exp = static_cast<u8>(std::countr_zero(image.physical_block_size()) -
+                                              std::countr_zero(image.block_size()));
+  config.min_io_size = static_cast<u16>(image.physical_block_size() / image.block_size());
+  config.num_queues = static_cast<u16>(queues_.size());
+  config.max_discard_sectors = config.max_write_zeroes_sectors = range;
+  config.max_discard_seg = config.max_write_zeroes_seg = ranges;
+  config.discard_sector_alignment = image.physical_block_size() / kSectorSize;
+  config.write_zeroes_may_unmap = image.can_discard() ? 1 : 0;
+  {
+    const std::lock_guard guard(lock_);
+    config.capacity = disk_.capacity / kSectorSize;
+    config.writeback = write_back_ ? 1 : 0;
+  }
+  std::byte bytes[sizeof(config)];
+  std::memcpy(bytes, &config, sizeof(config));
+  for (std::size_t i = 0; i < data.size(); ++i) {
+    data[i] = offset + i < sizeof(config) ? bytes[offset + i] : std::byte{0};
+  }
+}
+
+void Block::write_config(u64 offset, std::span<const std::byte> data) {
+  if (offset != offsetof(Config, writeback) || data.size() != 1) return;
+  const std::lock_guard guard(lock_);
+  if ((driver_features_ & kConfigWce) == 0) return;
+  write_back_ = (data[0] & std::byte{1}) != std::byte{0};
+  update_write_through();
+}
+
+void Block::set_driver_features(u64 features) {
+  const std::lock_guard guard(lock_);
+  driver_features_ = features;
+  // Who can switch the cache but not flush it begins without one [Virtio 1.2 5.2.5.2].
+  if ((features & (kFlush | kConfigWce)) == kConfigWce) write_back_ = false;
+  update_write_through();
+}
+
+/// A driver that cannot flush expects each write to be on the disk [Virtio 1.2 5.2.6.2].
+void Block::update_write_through() {
+  const bool can_flush = (driver_features_ & (kFlush | kConfigWce)) != 0;
+  disk_.write_through = !disk_.unsafe && (!can_flush || !write_back_);
+}
+
+void Block::reset() {
+  const std::lock_guard guard(lock_);
+  driver_features_ = 0;
+  write_back_ = true;
+  update_write_through();
+}
+
+void Block::look_at_size() {
+  const auto size = disk_.image.size();
+  if (!size)
+    return log(LogLevel::kError, "disk %s: %s", disk_.id.c_str(), size.error().message().c_str());
+  {
+    // Together: a driver that reads half of the old capacity and half of the new one sees it by the
+    // generation, whenever it asks for that [Virtio 1.2 2.5.3].
+    const std::lock_guard guard(lock_);
+    if (disk_.capacity.exchange(*size) == *size) return;
+    ++generation_;
+  }
+  disk_.events->on_config_changed();
+}
+
+u32 Block::config_generation() const {
+  const std::lock_guard guard(lock_);
+  return generation_;
+}
+
+Block::State Block::save() const {
+  const std::lock_guard guard(lock_);
+  return {.write_back = write_back_};
+}
+
+void Block::restore(const State& state) {
+  const std::lock_guard guard(lock_);
+  write_back_ = state.write_back;
+  update_write_through();
+}
+
+}  // namespace mote::virtio

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+// One queue of a disk, served on an event loop: requests in, file I/O, requests out.
+#pragma once
+
+#include <atomic>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/mapping.hpp"
+#include "devices/virtio/block/image.hpp"
+#include "devices/virtio/block/request.hpp"
+#include "devices/virtio/queue_worker.hpp"
+
+namespace mote::virtio {
+
+/// What the queues of one disk share. Outlives them.
+struct BlockDisk : QueueOwner {
+  BlockDisk(const GuestMemory& guest_memory, BlockImage opened)
+      : QueueOwner(guest_memory), image(std::move(opened)) {}
+
+  const BlockImage image;
+  std::string id;                          ///< what GET_ID answers
+  bool unsafe = false;                     ///< a flush does nothing
+  u32 max_segments = 0;                    ///< of data, in one request
+  std::atomic<u64> capacity{0};            ///< bytes
+  std::atomic<bool> write_through{false};  ///< a write is on the disk before it is answered
+  RateLimiter limiter;
+};
+
+/// The image in a loop's table of fixed files.
+struct BlockFiles {
+  FixedFile image{};
+  std::optional<FixedFile> buffered;  ///< for what is not aligned, when `image` is direct
+};
+
+/// Everything that a look at the available ring finds is submitted in one call.
+///
+/// Requests are taken into a pool as large as the queue; one that finds the pool or the loop full,
+/// or the rate limit reached, waits in the available ring. Memory of the guest that a request names
+/// is in use until its completion, also over `stop`, which waits for it.
+///
+/// Reads go through the ring. Buffered writes of usual sizes are made on the loop's thread at once:
+/// the ring would hand them to worker threads, which costs more than the write. A look ends after
+/// so many bytes of them that other queues of the loop are served in time.
+class BlockQueue final : public QueueWorker {
+ public:
+  /// `disk` outlives the queue.
+  BlockQueue(BlockDisk& disk, BlockFiles files, std::shared_ptr<QueueKick> kick);
+
+ private:
+  struct Pending : BlockRequest {
+    BlockQueue* owner = nullptr;
+    iovec* segments = nullptr;  // what is left of the data, in segment_count pieces
+    u64 left = 0;               // bytes of it
+    bool fallback = false;      // kWriteZeroes: the second way is being tried
+  };
+
+  bool begin_queue() override;
+  bool serve() override;
+  bool wants_more() const override { return !free_.empty(); }
+  bool is_idle() const override { return free_.size() == pool_.size(); }
+
+  bool take_one();
+  void begin(Pending& request);
+  void transfer(Pending& request);
+  void write_now(Pending& request);
+  void clear_range(Pending& request);
+  static void on_done(void* request, i32 result);
+  void advance(Pending& request, i32 result);
+  void complete(Pending& request, BlockStatus status);
+  void fail(Pending& request, i32 error);
+
+  BlockDisk& disk_;
+  const BlockFiles files_;
+  std::vector<Pending> pool_;
+  std::vector<Pending*> free_;
+  Mapping segments_;
+  u64 written_now_ = 0;  // bytes, in the look at hand
+};
+
+}  // namespace mote::virtio
