@@ -14,6 +14,7 @@
 #include <string_view>
 
 #include "core/log.hpp"
+#include "core/patience.hpp"
 #include "core/text.hpp"
 
 namespace mote::virtio {
@@ -124,10 +125,17 @@ Result<void> BlockImage::lock() {
   struct flock whole{};
   whole.l_type = read_only_ ? F_RDLCK : F_WRLCK;
   whole.l_whence = SEEK_SET;
-  if (::fcntl(file_.get(), F_OFD_SETLK, &whole) == 0) return {};
-  if (errno != EAGAIN && errno != EACCES) {
-    return Error::from_errno(errno, "cannot lock " + disk(path_));
+  Patience patience;
+  while (::fcntl(file_.get(), F_OFD_SETLK, &whole) != 0) {
+    if (errno != EAGAIN && errno != EACCES) {
+      return Error::from_errno(errno, "cannot lock " + disk(path_));
+    }
+    if (!patience.wait()) return refuse_lock();
   }
+  return {};
+}
+
+Error BlockImage::refuse_lock() const {
   return Error::host(
       "cannot lock " + disk(path_) +
       (read_only_ ? ": another process has it open for writing" : ": another process has it open") +

@@ -49,6 +49,7 @@ class BlockImage {
   Result<UniqueFd> open_again(int flags) const;
   Result<void> judge();
   Result<void> lock();
+  Error refuse_lock() const;
   Result<void> look_at_blocks();
   Result<void> refuse_formats() const;
   void warn_of_tail(u64 bytes) const;

@@ -8,13 +8,12 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <chrono>
 #include <optional>
-#include <thread>
 
 #include "core/check.hpp"
 #include "core/interface_name.hpp"
 #include "core/log.hpp"
+#include "core/patience.hpp"
 #include "devices/virtio/net/links.hpp"
 #include "devices/virtio/net/tap_rules.hpp"
 
@@ -34,22 +33,6 @@ ifreq request_for(const std::string& name, u32 flags) {
   request.ifr_flags = static_cast<short>(flags);
   return request;
 }
-
-/// Waits for a tap that is busy. A ring lets go of its files some milliseconds after its process
-/// has ended: whoever starts a machine again at once finds the old one's tap still taken.
-class Patience {
- public:
-  /// False when it is exhausted.
-  bool wait() {
-    if (left_ == 0) return false;
-    --left_;
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    return true;
-  }
-
- private:
-  u32 left_ = 50;
-};
 
 /// What would not work although it is no mistake for sure: somebody may be about to mend it.
 void warn_of(const TapOptions& options, const LinkFacts& link) {

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+// Patience: waiting for what the last user of a file is about to let go of.
+#pragma once
+
+#include <chrono>
+#include <thread>
+
+#include "core/types.hpp"
+
+namespace mote {
+
+/// Waits a few times, a quarter of a second in all. A machine that was killed lets go of its files
+/// some milliseconds after whoever killed it has seen it end: a ring gives them back late, and the
+/// VM's process ends after its supervisor. Who starts it again at once finds them taken.
+class Patience {
+ public:
+  /// False when it is exhausted.
+  bool wait() {
+    if (left_ == 0) return false;
+    --left_;
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    return true;
+  }
+
+ private:
+  u32 left_ = 50;
+};
+
+}  // namespace mote
