@@ -201,14 +201,11 @@ inline constexpr Rule kRules[] = {
     rule(kStart, CALL(ioctl), REQUEST(TUNSETVNETLE), "a tap's frames"),
 
     // The supervisor: waits for the process that holds the VM, and cleans up behind it.
-    rule(kSupervisor, CALL(wait4), "how the VM's process ended"),
     rule(kSupervisor, CALL(waitid), "how the VM's process ended"),
+    rule(kSupervisor, CALL(rt_sigtimedwait), "wait for that, and for signals to pass on"),
     rule(kSupervisor, CALL(kill), "pass a signal on"),
-    rule(kSupervisor, CALL(pidfd_send_signal), "pass a signal on, to that process and no other"),
-    rule(kSupervisor, CALL(read), "signals, and what the VM's process says"),
-    rule(kSupervisor, CALL(ppoll), "wait for either"),
-    rule(kSupervisor, CALL(poll), "wait for either"),
     rule(kSupervisor, CALL(restart_syscall), "go on waiting after the process was stopped"),
+    rule(kSupervisor, CALL(read), "what the cgroup's files say"),
     rule(kSupervisor, CALL(close), "descriptors that were needed once"),
     rule(kSupervisor, CALL(openat), "the cgroup's files, below a folder that is open"),
     rule(kSupervisor, CALL(unlinkat), "remove the cgroup"),

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "jail/sandbox.hpp"
+
+#include <linux/capability.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <utility>
+
+#include "core/types.hpp"
+#include "jail/descriptors.hpp"
+#include "jail/empty_root.hpp"
+#include "jail/landlock.hpp"
+#include "jail/namespaces.hpp"
+#include "jail/resource_limits.hpp"
+#include "jail/seal.hpp"
+#include "jail/supervisor.hpp"
+
+namespace mote::jail {
+namespace {
+
+Result<Identity> choose_identity(const SandboxOptions& options) {
+  const uid_t uid = options.uid.value_or(kFirstVmUser + static_cast<uid_t>(::getpid()));
+  return Identity{.uid = uid, .gid = options.gid.value_or(uid)};
+}
+
+Error supervisor_gone() {
+  return Error::host("cannot start the VM: its supervisor was ended meanwhile");
+}
+
+/// What the supervisor keeps of its privileges: to end a process of another user.
+Result<void> confine_supervisor() {
+  TRY(drop_privileges(std::nullopt, u64{1} << CAP_KILL));
+  return seal_thread(ThreadRole::kSupervisor);
+}
+
+/// The supervisor's part, to its end.
+Result<int> run_supervisor(pid_t vm, UniqueFd news) {
+  const int network = leave_network_namespace();
+  // WHY look at no result: a VM's process that is gone by now is the next thing that is noticed.
+  static_cast<void>(::send(news.get(), &network, sizeof(network), MSG_NOSIGNAL));
+  Result<void> ready = close_descriptors_except({news.get()});
+  if (ready) ready = confine_supervisor();
+  if (!ready) ::kill(vm, SIGKILL);
+  const int code = supervise(vm);
+  TRY(ready);
+  return code;
+}
+
+}  // namespace
+
+Result<Sandbox> Sandbox::enter(const SandboxOptions& options) {
+  TRY(close_descriptors_except(options.kept_fds));
+  Sandbox sandbox;
+  if (is_privileged()) {
+    sandbox.identity_ = TRY(choose_identity(options));
+  } else if (options.uid || options.gid) {
+    return Error::config(
+        "a VM can be made another user only by root of the host -- leave out uid and gid");
+  } else {
+    TRY(enter_user_namespace());
+  }
+  TRY(block_supervised_signals());
+  TRY(leave_host_namespaces());
+  int ends[2];
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
+    return Error::from_errno(errno, "cannot make a pair of sockets");
+  }
+  sandbox.news_.reset(ends[0]);
+  UniqueFd supervisors_end(ends[1]);
+  sandbox.supervisor_.reset(static_cast<int>(::syscall(SYS_pidfd_open, ::getpid(), 0)));
+  if (!sandbox.supervisor_) {
+    return Error::from_errno(errno, "cannot open a pidfd",
+                             "it takes Linux 5.3; or do without: --no-sandbox");
+  }
+  const pid_t vm = ::fork();
+  if (vm < 0) {
+    return Error::from_errno(
+        errno, "cannot make the VM's process",
+        "raise the limit of processes (ulimit -u) or of the cgroup (pids.max)");
+  }
+  if (vm > 0) {
+    sandbox.exit_code_ = TRY(run_supervisor(vm, std::move(supervisors_end)));
+    return sandbox;
+  }
+  supervisors_end.reset();
+  TRY(leave_cgroup_namespace());
+  sandbox.landlock_ = TRY(make_landlock_ruleset());
+  return sandbox;
+}
+
+Result<void> Sandbox::lock_in() {
+  TRY(enter_empty_root());
+  TRY(lower_resource_limits());
+  TRY(lock_in_thread());
+  // The two that a change of user takes back.
+  if (::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0 ||
+      ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0) {
+    return Error::from_errno(errno, "cannot bind the VM's process to its supervisor");
+  }
+  return {};
+}
+
+Result<void> Sandbox::lock_in_thread() const {
+  TRY(bound_capabilities());
+  TRY(wait_for_network());
+  TRY(join_network_namespace(supervisor_.get()));
+  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
+    return Error::from_errno(errno, "cannot set no_new_privs");
+  }
+  TRY(enter_landlock(landlock_));
+  return drop_privileges(identity_);
+}
+
+/// The message stays in the socket for the other threads.
+Result<void> Sandbox::wait_for_network() const {
+  int result = 0;
+  ssize_t size = 0;
+  do {
+    size = ::recv(news_.get(), &result, sizeof(result), MSG_PEEK | MSG_WAITALL);
+  } while (size < 0 && errno == EINTR);
+  if (size != sizeof(result)) return supervisor_gone();
+  if (result == 0) return {};
+  return Error::from_errno(result, "cannot make the VM's network namespace",
+                           "raise the host's limit (sysctl user.max_net_namespaces)");
+}
+
+Result<void> Sandbox::seal() {
+  int result = 0;
+  static_cast<void>(::recv(news_.get(), &result, sizeof(result), MSG_DONTWAIT));
+  // WHY look: the kernel ends this process with the supervisor only since `lock_in` has asked it
+  // to.
+  if (::recv(news_.get(), &result, sizeof(result), MSG_DONTWAIT) == 0) return supervisor_gone();
+  *this = Sandbox();
+  return {};
+}
+
+}  // namespace mote::jail

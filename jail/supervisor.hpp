@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+// The supervisor: the process that the user started. It made the VM's process, passes signals on to
+// it, waits for it and ends as it ended.
+#pragma once
+
+#include <sys/types.h>
+
+#include "core/result.hpp"
+
+namespace mote::jail {
+
+/// Signals that are passed on; blocked before the VM's process is made, which inherits that.
+Result<void> block_supervised_signals();
+
+/// Waits for the child `vm`. Returns the exit code of this process: the VM's own, or 128 and the
+/// signal that ended it.
+int supervise(pid_t vm);
+
+}  // namespace mote::jail
