@@ -124,6 +124,15 @@ Result<void> clear_sandbox(std::string_view, VmConfig& config) {
   return {};
 }
 
+Result<void> set_uid(std::string_view argument, VmConfig& config) {
+  return set_number(argument, "a user", kMinSandboxId, kMaxSandboxId, config.sandbox.uid.emplace());
+}
+
+Result<void> set_gid(std::string_view argument, VmConfig& config) {
+  return set_number(argument, "a group", kMinSandboxId, kMaxSandboxId,
+                    config.sandbox.gid.emplace());
+}
+
 Result<void> set_timeline(std::string_view argument, VmConfig& config) {
   if (argument.empty()) {
     config.timeline.table = true;
@@ -161,9 +170,13 @@ constexpr Option kRunOptions[] = {
     {"no-acpi", Argument::kNone, "", "leave out the ACPI tables", clear_acpi},
     {"serial", Argument::kRequired, "WHERE", "serial port: stdio (default), none, pty, file:PATH",
      set_serial},
+    {"uid", Argument::kRequired, "N", "user that root's VM runs as (default: one of its own)",
+     set_uid},
+    {"gid", Argument::kRequired, "N", "group that root's VM runs as (default: as its user)",
+     set_gid},
+    {"no-sandbox", Argument::kNone, "", "do not confine the monitor: for debugging", clear_sandbox},
     {"timeline", Argument::kOptional, "FILE", "print the boot timeline; to FILE as a Chrome trace",
      set_timeline},
-    {"no-sandbox", Argument::kNone, "", "do not confine the monitor: for debugging", clear_sandbox},
     {"help", Argument::kNone, "", "show this text", nullptr},
 };
 

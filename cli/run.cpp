@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/run.hpp"
 
-#include <fcntl.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -11,18 +10,19 @@
 #include <cstdio>
 #include <optional>
 
+#include "cli/confinement.hpp"
 #include "cli/exit_code.hpp"
 #include "cli/terminal.hpp"
+#include "cli/timeline_report.hpp"
 #include "core/log.hpp"
 #include "core/loop_alarm.hpp"
 #include "core/text.hpp"
-#include "core/thread_role.hpp"
-#include "jail/seal.hpp"
-#include "jail/seccomp/forbidden.hpp"
 #include "vmm/kvm/system.hpp"
 #include "vmm/machine/console.hpp"
+#include "vmm/machine/host_files.hpp"
 #include "vmm/machine/io_thread.hpp"
 #include "vmm/machine/machine.hpp"
+#include "vmm/machine/prepared_vm.hpp"
 
 namespace mote {
 namespace {
@@ -30,19 +30,26 @@ namespace {
 /// How long a reader of the serial output may take for what is left at the end.
 constexpr u64 kFlushTimeNs = 1'000'000'000;
 
-/// SIGINT, SIGTERM and SIGUSR1 as something to read. Blocked before any thread starts, so that all
-/// inherit it.
-Result<UniqueFd> signals_to_read() {
+/// The signals that end a run, or have it look at its disks.
+sigset_t served_signals() {
   sigset_t signals;
   sigemptyset(&signals);
-  sigaddset(&signals, SIGINT);
-  sigaddset(&signals, SIGTERM);
-  sigaddset(&signals, SIGUSR1);
+  for (const int number : {SIGINT, SIGTERM, SIGUSR1}) sigaddset(&signals, number);
+  return signals;
+}
+
+/// Before there is another process or thread, so that all inherit it.
+void prepare_signals() {
+  const sigset_t signals = served_signals();
   ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   ::signal(SIGPIPE, SIG_IGN);  // a write that fails says so itself
   // In the background of a terminal the VM goes on without input instead of being stopped.
   ::signal(SIGTTIN, SIG_IGN);
   ::signal(SIGTTOU, SIG_IGN);
+}
+
+Result<UniqueFd> signals_to_read() {
+  const sigset_t signals = served_signals();
   UniqueFd fd(::signalfd(-1, &signals, SFD_CLOEXEC));
   if (!fd) return Error::from_errno(errno, "cannot create a signalfd");
   return fd;
@@ -124,40 +131,6 @@ class Session final : private AlarmHandler {
   bool flushed_ = false;
 };
 
-/// The files that a run writes its account to at its end. Opened at its start, because nothing can
-/// be opened later.
-class TimelineReport {
- public:
-  static Result<TimelineReport> open(const TimelineConfig& config) {
-    TimelineReport report(config);
-    if (config.json_path.empty()) return report;
-    report.file_ = TRY(
-        open_file(config.json_path, O_WRONLY | O_CREAT | O_TRUNC, "the timeline goes there", 0644));
-    return report;
-  }
-
-  Result<void> write(const Timeline& timeline) const {
-    if (config_.table) std::fputs(timeline.table().c_str(), stderr);
-    if (!file_) return {};
-    const std::string trace = timeline.chrome_trace();
-    std::string_view text = trace;
-    while (!text.empty()) {
-      const ssize_t written = ::write(file_.get(), text.data(), text.size());
-      if (written < 0 && errno == EINTR) continue;
-      if (written < 0) {
-        return Error::from_errno(errno, "cannot write '" + config_.json_path + "'");
-      }
-      text.remove_prefix(static_cast<std::size_t>(written));
-    }
-    return {};
-  }
-
- private:
-  explicit TimelineReport(const TimelineConfig& config) : config_(config) {}
-  const TimelineConfig& config_;
-  UniqueFd file_;
-};
-
 /// The first one asks for CPUID. More than one are of use to virtio devices only.
 Result<std::vector<std::unique_ptr<IoThread>>> start_io_threads(const VmConfig& config,
                                                                 const kvm::System& system,
@@ -182,28 +155,6 @@ Result<void> end_loops(std::span<const std::unique_ptr<IoThread>> threads) {
   return result;
 }
 
-/// How the threads of this run are confined; null: not at all, which is said.
-ThreadSeal seal_for(const SandboxConfig& config) {
-  if (!config.enabled) {
-    log(LogLevel::kWarn,
-        "no sandbox: a guest that breaks out of its machine has all that this user has");
-    return nullptr;
-  }
-  if (!jail::kCanSeal) {
-    log(LogLevel::kWarn, "no system call filters: this build has sanitizers, which need any call");
-    return nullptr;
-  }
-  return &jail::seal_thread;
-}
-
-/// Confines this thread, and with it all that it will start, to what a start needs.
-Result<void> enter_start(ThreadSeal seal) {
-  if (seal == nullptr) return {};
-  TRY(jail::report_forbidden_calls(static_cast<int>(ExitCode::kForbiddenCall),
-                                   &RawTerminal::restore));
-  return seal(ThreadRole::kStart);
-}
-
 /// Runs the machine until it ends and says what there is to say.
 Result<ExitCode> run_to_end(Machine& machine, std::span<const std::unique_ptr<IoThread>> io,
                             Session& session, ThreadSeal seal) {
@@ -215,38 +166,55 @@ Result<ExitCode> run_to_end(Machine& machine, std::span<const std::unique_ptr<Io
   return session.code().value_or(ExitCode::kHostFailure);
 }
 
-int report(const Error& error) {
+ExitCode report(const Error& error) {
   std::fprintf(stderr, "mote: %s\n", error.message().c_str());
-  return static_cast<int>(exit_code_for(error.fault()));
+  return exit_code_for(error.fault());
 }
 
-/// A VM from its parts to its end. Returns only if it could not be made.
-Error run_vm(const VmConfig& config, Timeline& timeline) {
-  UniqueFd signals = TRY(signals_to_read());
-  // Before anything that takes time, so that what is typed meanwhile is not echoed.
-  std::optional<RawTerminal> terminal;
-  if (config.serial.mode == SerialMode::kStdio) terminal.emplace();
-  const TimelineReport timeline_report = TRY(TimelineReport::open(config.timeline));
-  const kvm::System system = TRY(kvm::System::open());
-  const ThreadSeal seal = seal_for(config.sandbox);
-  TRY(enter_start(seal));
-  const auto io = TRY(start_io_threads(config, system, seal));
-  const auto machine = TRY(Machine::create(config, system, io, timeline));
-  if (!machine->console().pty_path().empty()) {
-    std::fprintf(stderr, "mote: serial port: %s\n", machine->console().pty_path().c_str());
-  }
-  Session session(*machine, std::move(signals));
-  // WHY there is no way back from here: sealed threads may not take anything apart, and the kernel
-  // takes memory, VM and ring back at once, quicker than one destructor after the other.
-  const Result<ExitCode> code = run_to_end(*machine, io, session, seal);
-  terminal.reset();
-  if (!code) ::_exit(report(code.error()));
-  if (machine->end() && !machine->end()->report.empty()) {
-    std::fprintf(stderr, "mote: %s\n", machine->end()->report.c_str());
+/// Reports how a run came to its end.
+ExitCode report_end(const Machine& machine, ExitCode code, const TimelineReport& timeline_report,
+                    Timeline& timeline) {
+  if (machine.end() && !machine.end()->report.empty()) {
+    std::fprintf(stderr, "mote: %s\n", machine.end()->report.c_str());
   }
   timeline.mark("end");
   const auto written = timeline_report.write(timeline);
-  ::_exit(written ? static_cast<int>(*code) : report(written.error()));
+  return written ? code : report(written.error());
+}
+
+/// A VM from its parts to its end. Returns in the supervisor; in the VM's process only an Error, if
+/// it could not be made.
+Result<ExitCode> run_vm(const VmConfig& config, Timeline& timeline) {
+  prepare_signals();
+  // Before anything that takes time, so that what is typed meanwhile is not echoed; and before the
+  // process is split, so that its supervisor gives the terminal back whatever becomes of the VM.
+  std::optional<RawTerminal> terminal;
+  if (config.serial.mode == SerialMode::kStdio) terminal.emplace();
+  Confinement confinement = TRY(Confinement::enter(config));
+  if (const auto code = confinement.supervisors_exit_code()) return static_cast<ExitCode>(*code);
+  timeline.mark("process split");
+
+  UniqueFd signals = TRY(signals_to_read());
+  const TimelineReport timeline_report = TRY(TimelineReport::open(config.timeline));
+  HostFiles files = TRY(HostFiles::open(config));
+  if (!files.serial.pty_path.empty()) {
+    std::fprintf(stderr, "mote: serial port: %s\n", files.serial.pty_path.c_str());
+  }
+  std::optional<kvm::System> system = TRY(kvm::System::open());
+  const auto io = TRY(start_io_threads(config, *system, confinement.seal()));
+  PreparedVm vm = TRY(PreparedVm::create(config.machine, *system, timeline));
+  TRY(confinement.lock_in(io));
+  timeline.mark("locked in");
+  system.reset();  // a guest that breaks out makes no VM of its own
+
+  const auto machine = TRY(Machine::create(config, std::move(vm), std::move(files), io, timeline));
+  Session session(*machine, std::move(signals));
+  // WHY there is no way back from here: sealed threads may not take anything apart, and the kernel
+  // takes memory, VM and ring back at once, quicker than one destructor after the other.
+  const Result<ExitCode> code = run_to_end(*machine, io, session, confinement.seal());
+  terminal.reset();
+  ::_exit(static_cast<int>(code ? report_end(*machine, *code, timeline_report, timeline)
+                                : report(code.error())));
 }
 
 }  // namespace
@@ -256,7 +224,8 @@ int run_command(const VmConfig& config, Timeline& timeline) {
   // of memory, brk, is what sealed threads are left with.
   ::mallopt(M_ARENA_MAX, 1);
   ::mallopt(M_MMAP_MAX, 0);
-  return report(run_vm(config, timeline));
+  const auto code = run_vm(config, timeline);
+  return static_cast<int>(code ? *code : report(code.error()));
 }
 
 }  // namespace mote

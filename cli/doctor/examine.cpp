@@ -8,6 +8,7 @@ Diagnosis examine_host() {
   examine_kvm(diagnosis);
   examine_io_uring(diagnosis);
   examine_kernel(diagnosis);
+  examine_sandbox(diagnosis);
   return diagnosis;
 }
 

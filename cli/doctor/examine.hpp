@@ -19,4 +19,7 @@ void examine_kernel(Diagnosis& diagnosis);
 /// Of that, what network interfaces need: taps, and what they are capable of.
 void examine_taps(Diagnosis& diagnosis);
 
+/// Whether a VM's process can lock itself in: tries it.
+void examine_sandbox(Diagnosis& diagnosis);
+
 }  // namespace mote

@@ -73,7 +73,7 @@ TEST_P(Kill, WhatIsSafeIsInTheFile) {
     ::unlink(path);
   }
   RecordProperty("records", std::to_string(records));
-  EXPECT_GE(records, 5U * kTries);  // else it was killed before there was anything to lose
+  EXPECT_GE(records, 2U * kTries);  // else it was killed before there was anything to lose
 }
 
 INSTANTIATE_TEST_SUITE_P(

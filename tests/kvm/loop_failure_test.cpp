@@ -72,7 +72,7 @@ class LoopFailure : public KvmTest {
     words.insert(words.end(), arguments.begin(), arguments.end());
     Process process(words);
     EXPECT_TRUE(process.wait_for_output("idle"));
-    const pid_t tid = find_thread(process.pid(), thread);
+    const pid_t tid = find_thread(process.vm_pid(), thread);
     EXPECT_NE(tid, 0);
     if (tid == 0) return {};
     // A loop that sleeps is woken by nothing but the debugger, which the kernel answers with EINTR.

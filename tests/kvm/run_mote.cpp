@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
 #include <sstream>
 
 namespace mote::test {
@@ -101,6 +102,17 @@ void Process::type(const std::string& text) const {
 void Process::close_input() {
   if (in_ >= 0) ::close(in_);
   in_ = -1;
+}
+
+pid_t vm_process(pid_t mote) {
+  const std::string self = std::to_string(mote);
+  for (int i = 0; i < 1000; ++i) {
+    std::ifstream children("/proc/" + self + "/task/" + self + "/children");
+    pid_t child = 0;
+    if (children >> child) return child;
+    ::usleep(1000);
+  }
+  return 0;
 }
 
 void Process::signal(int number) const {

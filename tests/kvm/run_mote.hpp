@@ -20,6 +20,10 @@ struct Outcome {
   std::chrono::duration<double> took{};
 };
 
+/// The process of the VM itself, which `mote`, the one that was started, supervises; waits for it.
+/// 0 when there is none.
+pid_t vm_process(pid_t mote);
+
 /// A mote process with pipes (or a terminal of its own) at its standard streams.
 class Process {
  public:
@@ -33,6 +37,7 @@ class Process {
   Process& operator=(const Process&) = delete;
 
   pid_t pid() const { return pid_; }
+  pid_t vm_pid() const { return vm_process(pid_); }
   /// The terminal's host side, with the streams that are one.
   int terminal() const { return out_; }
   void type(const std::string& text) const;

@@ -93,10 +93,18 @@ constexpr KnownKey kKeys[] = {
     {{"serial", "mode"}, [](Value v, To t) { return set_mode(v, t.config.serial.mode); }},
     {{"serial", "path"},
      [](Value v, To t) { return set_path(v, t.directory, t.config.serial.path); }},
+    {{"sandbox", "enabled"}, [](Value v, To t) { return set_flag(v, t.config.sandbox.enabled); }},
+    {{"sandbox", "uid"},
+     [](Value v, To t) {
+       return set_number(v, kMinSandboxId, kMaxSandboxId, t.config.sandbox.uid.emplace());
+     }},
+    {{"sandbox", "gid"},
+     [](Value v, To t) {
+       return set_number(v, kMinSandboxId, kMaxSandboxId, t.config.sandbox.gid.emplace());
+     }},
     {{"timeline", "table"}, [](Value v, To t) { return set_flag(v, t.config.timeline.table); }},
     {{"timeline", "json"},
      [](Value v, To t) { return set_path(v, t.directory, t.config.timeline.json_path); }},
-    {{"sandbox", "enabled"}, [](Value v, To t) { return set_flag(v, t.config.sandbox.enabled); }},
 };
 
 constexpr auto kTomlKeys = [] {

@@ -224,6 +224,25 @@ Result<void> validate_serial(const SerialConfig& serial) {
   return {};
 }
 
+Result<void> validate_sandbox(const SandboxConfig& sandbox) {
+  for (const auto& [name, id] : {std::pair("uid", sandbox.uid), std::pair("gid", sandbox.gid)}) {
+    if (!id) continue;
+    if (*id < kMinSandboxId || *id > kMaxSandboxId) {
+      return Error::config(
+          format("sandbox.%s: %u is no number that a VM may run as -- choose %u to "
+                 "%u, or leave it out",
+                 name, *id, kMinSandboxId, kMaxSandboxId));
+    }
+    if (!sandbox.enabled) {
+      return Error::config(
+          format("sandbox.%s: without the sandbox a VM runs as the user that "
+                 "starts it -- leave it out",
+                 name));
+    }
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<void> validate(const VmConfig& config) {
@@ -232,7 +251,8 @@ Result<void> validate(const VmConfig& config) {
   TRY(validate_device_count(config.blocks.size(), config.nets.size()));
   TRY(validate_blocks(config.blocks));
   TRY(validate_nets(config.nets));
-  return validate_serial(config.serial);
+  TRY(validate_serial(config.serial));
+  return validate_sandbox(config.sandbox);
 }
 
 }  // namespace mote

@@ -28,6 +28,9 @@ inline constexpr u32 kMaxMtu = 65521;    ///< what a tap takes
 inline constexpr u32 kMinQueueSize = 4;
 inline constexpr u32 kMaxQueueSize = 1024;
 
+inline constexpr u32 kMinSandboxId = 1;  ///< users and groups of a VM; 0 is root
+inline constexpr u32 kMaxSandboxId = 4294967294;
+
 struct KernelConfig {
   std::string path;     ///< ELF with a PVH note, ELF by the 64-bit Linux boot protocol, or bzImage
   std::string initrd;   ///< empty: none
@@ -112,15 +115,18 @@ struct SerialConfig {
   bool operator==(const SerialConfig&) const = default;
 };
 
+/// How a VM's process is confined on the host.
+struct SandboxConfig {
+  bool enabled = true;     ///< else a guest that breaks out has all that the user has
+  std::optional<u32> uid;  ///< none: one of the VM's own; as root only
+  std::optional<u32> gid;  ///< none: the same number
+  bool operator==(const SandboxConfig&) const = default;
+};
+
 struct TimelineConfig {
   bool table = false;     ///< print a table on standard error at the end
   std::string json_path;  ///< empty: none; Chrome trace format
   bool operator==(const TimelineConfig&) const = default;
-};
-
-struct SandboxConfig {
-  bool enabled = true;  ///< else a guest that breaks out has all that the user has
-  bool operator==(const SandboxConfig&) const = default;
 };
 
 struct VmConfig {
@@ -129,8 +135,8 @@ struct VmConfig {
   std::vector<BlockConfig> blocks;  ///< in the order in which the guest sees them
   std::vector<NetConfig> nets;      ///< behind the disks, likewise
   SerialConfig serial;
-  TimelineConfig timeline;
   SandboxConfig sandbox;
+  TimelineConfig timeline;
   bool operator==(const VmConfig&) const = default;
 };
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vmm/machine/console.hpp"
 
-#include <fcntl.h>
 #include <poll.h>
 #include <pty.h>
 #include <sys/uio.h>
@@ -34,54 +33,17 @@ u64 coarse_now_ns() {
   return static_cast<u64>(now.tv_sec) * 1'000'000'000 + static_cast<u64>(now.tv_nsec);
 }
 
-Result<UniqueFd> open_pty(UniqueFd& slave, std::string& path) {
-  int master_fd = -1;
-  int slave_fd = -1;
-  char name[64] = "";
-  termios raw{};
-  ::cfmakeraw(&raw);
-  if (::openpty(&master_fd, &slave_fd, name, &raw, nullptr) != 0) {
-    return Error::from_errno(errno, "cannot open a pty for the serial port",
-                             "is /dev/pts mounted, and below its limit (kernel.pty.max)?");
-  }
-  ::fcntl(master_fd, F_SETFD, FD_CLOEXEC);
-  ::fcntl(slave_fd, F_SETFD, FD_CLOEXEC);
-  slave.reset(slave_fd);
-  path = name;
-  return UniqueFd(master_fd);
-}
-
 }  // namespace
 
-Result<std::unique_ptr<Console>> Console::create(const SerialConfig& config, EventLoop& loop,
-                                                 Timeline& timeline) {
-  std::unique_ptr<Console> console(new Console(loop, timeline));
-  switch (config.mode) {
-    case SerialMode::kStdio:
-      console->input_ = STDIN_FILENO;
-      console->output_ = STDOUT_FILENO;
-      console->escapes_ = ::isatty(STDIN_FILENO) != 0;
-      break;
-    case SerialMode::kFile:
-      console->owned_ = TRY(open_file(config.path, O_WRONLY | O_CREAT | O_TRUNC | O_NOCTTY,
-                                      "the serial port writes there; name a file in a folder that "
-                                      "this user may write"));
-      console->output_ = console->owned_.get();
-      break;
-    case SerialMode::kPty:
-      console->owned_ = TRY(open_pty(console->pty_slave_, console->pty_path_));
-      console->input_ = console->output_ = console->owned_.get();
-      break;
-    case SerialMode::kNone:
-      break;
-  }
-  return console;
+Console::Console(ConsoleEnd end, EventLoop& loop, Timeline& timeline)
+    : loop_(loop), timeline_(timeline), end_(std::move(end)), alarm_(loop) {
+  alarm_.set_handler(*this);
 }
 
 void Console::start(Serial& serial) {
   serial_ = &serial;
   serial.set_input_listener(*this);
-  if (input_ >= 0) feed_input(0);
+  if (end_.input >= 0) feed_input(0);
 }
 
 void Console::finish(Completion done) {
@@ -107,7 +69,7 @@ std::size_t Console::room() {
 void Console::put(std::span<const std::byte> bytes) {
   const std::lock_guard lock(lock_);
   if (!std::exchange(first_byte_seen_, true)) timeline_.mark("first serial byte");
-  if (output_ < 0) return;
+  if (end_.output < 0) return;
   if (state_ == Output::kIdle && coarse_now_ns() - last_write_ns_ >= kBatchNs) {
     bytes = bytes.subspan(write_at_once(bytes));
   }
@@ -135,7 +97,7 @@ std::size_t Console::write_at_once(std::span<const std::byte> bytes) {
   const iovec vector = {const_cast<std::byte*>(bytes.data()), bytes.size()};
   constexpr off_t kOwnPosition = -1;
   last_write_ns_ = coarse_now_ns();
-  const ssize_t written = ::pwritev2(output_, &vector, 1, kOwnPosition, RWF_NOWAIT);
+  const ssize_t written = ::pwritev2(end_.output, &vector, 1, kOwnPosition, RWF_NOWAIT);
   if (written >= 0) return static_cast<std::size_t>(written);
   // Errors of the reader's are for the loop to meet and to report.
   if (errno != EAGAIN && errno != EINTR) can_write_at_once_ = false;
@@ -152,7 +114,7 @@ void Console::write_pending(i32) {
       unwritten_ = writing_.size();
     }
   }
-  loop_.write(output_, std::span(writing_).last(unwritten_),
+  loop_.write(end_.output, std::span(writing_).last(unwritten_),
               Completion::to<&Console::on_written>(this));
 }
 
@@ -165,7 +127,7 @@ void Console::on_written(i32 result) {
     } else if (result <= 0) {
       // The reader is gone or the disk is full: the guest goes on without a console.
       log(LogLevel::kWarn, "serial output is lost from here on: %s", strerrordesc_np(-result));
-      output_ = -1;
+      end_.output = -1;
       unwritten_ = 0;
       pending_.clear();
     } else {
@@ -175,7 +137,7 @@ void Console::on_written(i32 result) {
     if (!more) state_ = Output::kIdle;
   }
   if (result == -EAGAIN) {  // somebody made the descriptor non-blocking
-    loop_.poll(output_, POLLOUT, Completion::to<&Console::write_pending>(this));
+    loop_.poll(end_.output, POLLOUT, Completion::to<&Console::write_pending>(this));
   } else if (more) {
     write_pending(0);
   }
@@ -198,10 +160,11 @@ void Console::feed_input(i32) {
                          input_waiting_.begin() + static_cast<std::ptrdiff_t>(count));
     has_room = count > 0;
   }
-  if (reading_ || input_ < 0) return;
-  if (!escapes_ && (!has_room || serial_->input_room() == 0)) return;  // on_input_room follows
+  if (reading_ || end_.input < 0) return;
+  if (!end_.is_terminal && (!has_room || serial_->input_room() == 0))
+    return;  // on_input_room follows
   reading_ = true;
-  loop_.read(input_, input_buffer_, Completion::to<&Console::on_read>(this));
+  loop_.read(end_.input, input_buffer_, Completion::to<&Console::on_read>(this));
 }
 
 void Console::on_read(i32 result) {
@@ -214,10 +177,10 @@ void Console::on_read(i32 result) {
     }
   } else if (result == -EAGAIN) {  // somebody made the descriptor non-blocking
     reading_ = true;
-    loop_.poll(input_, POLLIN, Completion::to<&Console::on_readable>(this));
+    loop_.poll(end_.input, POLLIN, Completion::to<&Console::on_readable>(this));
     return;
   } else if (result != -EINTR) {
-    input_ = -1;  // end of input, or nothing there to read from
+    end_.input = -1;  // end of input, or nothing there to read from
   }
   feed_input(0);
 }
@@ -229,7 +192,7 @@ void Console::on_readable(i32) {
 
 /// Takes Ctrl-a x out of what was typed, and makes Ctrl-a Ctrl-a one Ctrl-a. Returns what is left.
 std::size_t Console::filter_escapes(std::size_t count) {
-  if (!escapes_) return count;
+  if (!end_.is_terminal) return count;
   std::size_t kept = 0;
   for (std::size_t i = 0; i < count; ++i) {
     const std::byte byte = input_buffer_[i];

@@ -6,29 +6,24 @@
 #include <array>
 #include <memory>
 #include <mutex>
-#include <string>
 #include <vector>
 
 #include "core/event_loop.hpp"
-#include "core/fd.hpp"
 #include "core/loop_alarm.hpp"
 #include "core/result.hpp"
 #include "devices/minimal/serial.hpp"
-#include "vmm/config/vm_config.hpp"
+#include "vmm/machine/console_end.hpp"
 #include "vmm/machine/timeline.hpp"
 
 namespace mote {
 
-/// Connects one serial port to standard input and output, a file, a pty, or to nothing. Its event
+/// Connects one serial port to its end on the host. Its event
 /// loop and timeline outlive it; it outlives the loop's last turn.
 class Console final : public SerialOutput, public InputListener, private AlarmHandler {
  public:
-  /// Opens what the configuration names. Nothing is read before `start`.
-  static Result<std::unique_ptr<Console>> create(const SerialConfig& config, EventLoop& loop,
-                                                 Timeline& timeline);
+  /// Nothing is read before `start`.
+  Console(ConsoleEnd end, EventLoop& loop, Timeline& timeline);
 
-  /// Where a pty's other end is; empty in other modes.
-  const std::string& pty_path() const { return pty_path_; }
   /// Called once, on the loop's thread, when the user types Ctrl-a x at a terminal.
   void set_escape(Completion escape) { escape_ = escape; }
   /// Begins to read input for `serial`. Before the loop runs or on its thread.
@@ -51,10 +46,6 @@ class Console final : public SerialOutput, public InputListener, private AlarmHa
     kWriting,  ///< the loop is writing
   };
 
-  Console(EventLoop& loop, Timeline& timeline) : loop_(loop), timeline_(timeline), alarm_(loop) {
-    alarm_.set_handler(*this);
-  }
-
   std::size_t write_at_once(std::span<const std::byte> bytes);
   void on_alarm() override;
   void write_pending(i32);
@@ -66,11 +57,7 @@ class Console final : public SerialOutput, public InputListener, private AlarmHa
 
   EventLoop& loop_;
   Timeline& timeline_;
-  UniqueFd owned_;      // the file or the pty's master
-  UniqueFd pty_slave_;  // held open, so that the pty lives while nobody else has it open
-  std::string pty_path_;
-  int input_ = -1;
-  int output_ = -1;
+  ConsoleEnd end_;
   LoopAlarm alarm_;
   Serial* serial_ = nullptr;
 
@@ -87,7 +74,6 @@ class Console final : public SerialOutput, public InputListener, private AlarmHa
   std::array<std::byte, Serial::kReceiveFifo> input_buffer_{};
   std::vector<std::byte> input_waiting_;  // read, but not yet taken by the port
   bool reading_ = false;
-  bool escapes_ = false;       // input is a terminal
   bool escape_begun_ = false;  // Ctrl-a was the last byte
   Completion escape_;
   Completion finished_;

@@ -16,9 +16,6 @@ constexpr u64 kMaxPinnedPiece = kGiB;
 
 virtio::BlockOptions options(const BlockConfig& block, std::size_t number, u32 vcpus) {
   return {.id = block.id.empty() ? format("disk%zu", number) : block.id,
-          .path = block.path,
-          .read_only = block.read_only,
-          .direct = block.cache == BlockCache::kDirect,
           .unsafe = block.cache == BlockCache::kUnsafe,
           .queues = block.queues != 0 ? block.queues : std::min(vcpus, kDefaultQueues),
           .queue_size = static_cast<u16>(block.queue_size),
@@ -28,15 +25,16 @@ virtio::BlockOptions options(const BlockConfig& block, std::size_t number, u32 v
 
 }  // namespace
 
-Result<Disks> Disks::create(const VmConfig& config, const GuestMemory& memory,
-                            std::span<EventLoop* const> loops) {
+Result<Disks> Disks::create(const VmConfig& config, std::vector<virtio::BlockImage> images,
+                            const GuestMemory& memory, std::span<EventLoop* const> loops) {
   Disks disks;
   if (config.machine.registered_buffers && !config.blocks.empty()) {
     for (EventLoop* const loop : loops) TRY(loop->pin_memory(memory.as_iovecs(kMaxPinnedPiece)));
   }
   for (std::size_t number = 0; number < config.blocks.size(); ++number) {
-    disks.blocks_.push_back(TRY(virtio::Block::create(
-        options(config.blocks[number], number, config.machine.vcpus), memory, loops)));
+    disks.blocks_.push_back(
+        TRY(virtio::Block::create(options(config.blocks[number], number, config.machine.vcpus),
+                                  std::move(images[number]), memory, loops)));
   }
   return disks;
 }

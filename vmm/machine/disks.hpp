@@ -17,9 +17,9 @@ namespace mote {
 /// Owns the disks. Made before the first vCPU and the loops run.
 class Disks {
  public:
-  /// Opens the images. `memory` and the loops outlive the disks.
-  static Result<Disks> create(const VmConfig& config, const GuestMemory& memory,
-                              std::span<EventLoop* const> loops);
+  /// `images` are those of `config.blocks`. `memory` and the loops outlive the disks.
+  static Result<Disks> create(const VmConfig& config, std::vector<virtio::BlockImage> images,
+                              const GuestMemory& memory, std::span<EventLoop* const> loops);
 
   /// In the order in which the guest sees them.
   std::span<const std::unique_ptr<virtio::Block>> devices() const { return blocks_; }

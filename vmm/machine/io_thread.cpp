@@ -17,6 +17,7 @@ IoThread::~IoThread() {
   if (may_run_) {
     loop_->stop();
   } else {
+    step_go_.release();
     go_.release();
   }
 }
@@ -24,6 +25,16 @@ IoThread::~IoThread() {
 Result<IoThread::Prepared> IoThread::prepared() {
   ready_.acquire();
   return *std::exchange(prepared_, std::nullopt);
+}
+
+void IoThread::lock_in(ThreadStep step) {
+  step_ = step;
+  step_go_.release();
+}
+
+Result<void> IoThread::locked_in() {
+  step_done_.acquire();
+  return *std::exchange(step_result_, std::nullopt);
 }
 
 void IoThread::run_loop(Completion on_failure) {
@@ -59,6 +70,9 @@ Result<void> IoThread::begin() {
 void IoThread::run() {
   prepared_.emplace(prepare());
   ready_.release();
+  step_go_.acquire();
+  step_result_.emplace(step_.function == nullptr ? Result<void>() : step_.function(step_.context));
+  step_done_.release();
   go_.acquire();
   if (!may_run_) return;
   begun_.emplace(begin());

@@ -17,6 +17,12 @@
 
 namespace mote {
 
+/// Something that a thread is to do itself, because it changes the thread.
+struct ThreadStep {
+  Result<void> (*function)(void* context) = nullptr;  ///< null: nothing
+  void* context = nullptr;
+};
+
 /// Serves the loop, sealed, from `run_loop` to `EventLoop::stop`. All members are for the thread
 /// that made it.
 class IoThread {
@@ -40,7 +46,11 @@ class IoThread {
 
   /// Waits until the thread is ready. Once. Until `run_loop` the loop is the caller's to use.
   Result<Prepared> prepared();
-  /// Lets the thread serve the loop. Once, after `prepared`. `on_failure` is called on the loop's
+  /// Has the thread call `step`, beside what the caller does meanwhile. Once.
+  void lock_in(ThreadStep step);
+  /// Waits for `step` and returns its Result. Once, after `lock_in`.
+  Result<void> locked_in();
+  /// Lets the thread serve the loop. Once, after `locked_in`. `on_failure` is called on the loop's
   /// thread when the loop cannot go on; `join` has the Error.
   void run_loop(Completion on_failure);
   /// Waits until the thread is sealed and about to serve. Once, after `run_loop`.
@@ -63,11 +73,15 @@ class IoThread {
   std::unique_ptr<EventLoop> loop_;
   std::optional<Result<Prepared>> prepared_;
   std::optional<Result<void>> begun_;
+  ThreadStep step_;
+  std::optional<Result<void>> step_result_;
   std::optional<Result<void>> loop_result_;
   bool may_run_ = false;
   Completion on_failure_;
   // ORDER: each release hands what was written before it to the thread that acquires.
   std::binary_semaphore ready_{0};
+  std::binary_semaphore step_go_{0};
+  std::binary_semaphore step_done_{0};
   std::binary_semaphore go_{0};
   std::binary_semaphore serving_{0};
   std::atomic<bool> ended_{false};

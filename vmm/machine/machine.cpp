@@ -23,14 +23,6 @@
 namespace mote {
 namespace {
 
-/// RAM around the hole of the devices.
-std::vector<GpaRange> ram_ranges(u64 size) {
-  const u64 low = std::min(size, layout::kHoleStart.raw());
-  std::vector<GpaRange> ranges = {{Gpa(0), low}};
-  if (size > low) ranges.push_back({layout::kHoleEnd, size - low});
-  return ranges;
-}
-
 Error below_ram() {
   return Error::config(
       "RAM ends below the tables that a guest starts with -- give it 1 MiB or more");
@@ -53,12 +45,8 @@ Result<bool> announces_by_acpi(const VmConfig& config, const ImageFile& kernel) 
 }
 
 /// Image, boot information and tables into guest RAM.
-Result<LoadedKernel> load(const GuestMemory& memory, const VmConfig& config) {
-  const ImageFile kernel = TRY(ImageFile::open("kernel", config.kernel.path));
-  std::optional<ImageFile> initrd;
-  if (!config.kernel.initrd.empty()) {
-    initrd = TRY(ImageFile::open("initrd", config.kernel.initrd));
-  }
+Result<LoadedKernel> load(const GuestMemory& memory, const VmConfig& config,
+                          const ImageFile& kernel, const ImageFile* initrd) {
   if (!memory.write(layout::kMpTable,
                     arch::build_mptable(layout::kMpTable, config.machine.vcpus))) {
     return below_ram();
@@ -78,8 +66,7 @@ Result<LoadedKernel> load(const GuestMemory& memory, const VmConfig& config) {
   }
   const std::string cmdline =
       TRY(build_cmdline(config.kernel.cmdline, virtio_words(config, by_acpi)));
-  const LoadedKernel loaded =
-      TRY(load_kernel(memory, kernel, initrd ? &*initrd : nullptr, cmdline, rsdp));
+  const LoadedKernel loaded = TRY(load_kernel(memory, kernel, initrd, cmdline, rsdp));
   const bool long_mode = loaded.protocol == EntryProtocol::kLinux64;
   if (!arch::write_gdt(memory, long_mode)) return below_ram();
   if (long_mode && !arch::write_identity_map(memory)) return below_ram();
@@ -88,40 +75,37 @@ Result<LoadedKernel> load(const GuestMemory& memory, const VmConfig& config) {
 
 }  // namespace
 
-Result<std::unique_ptr<Machine>> Machine::create(const VmConfig& config, const kvm::System& system,
+Result<std::unique_ptr<Machine>> Machine::create(const VmConfig& config, PreparedVm vm,
+                                                 HostFiles files,
                                                  std::span<const std::unique_ptr<IoThread>> io,
                                                  Timeline& timeline) {
-  kvm::Vm vm = TRY(system.create_vm());
-  timeline.mark("VM created");
-  GuestMemory memory = TRY(GuestMemory::create(ram_ranges(config.machine.memory_bytes),
-                                               {.huge_pages = config.machine.huge_pages}));
-  TRY(vm.set_memory(memory));
-  timeline.mark("memory set");
-  const LoadedKernel kernel = TRY(load(memory, config));
+  const LoadedKernel kernel =
+      TRY(load(vm.memory, config, files.kernel, files.initrd ? &*files.initrd : nullptr));
   timeline.mark("image loaded");
   IoThread::Prepared prepared = TRY(io.front()->prepared());
   std::vector<EventLoop*> loops = {prepared.loop};
   for (const auto& further : io.subspan(1)) loops.push_back(TRY(further->prepared()).loop);
-  std::unique_ptr<Machine> machine(
-      new Machine(timeline, std::move(memory), std::move(vm), *prepared.loop));
+  std::unique_ptr<Machine> machine(new Machine(timeline, std::move(vm), *prepared.loop));
   machine->kernel_ = kernel;
-  machine->console_ = TRY(Console::create(config.serial, machine->loop_, timeline));
+  machine->console_ = std::make_unique<Console>(std::move(files.serial), machine->loop_, timeline);
   machine->board_.emplace(config.machine, machine->vm_, machine->loop_,
                           BoardSinks{.serial_output = *machine->console_,
                                      .power = *machine,
                                      .boot_clock = *machine,
                                      .pic_output = *machine});
   TRY(machine->create_vcpus(config.machine, std::move(prepared.cpuid)));
-  TRY(machine->create_devices(config, loops));
+  TRY(machine->create_devices(config, std::move(files.images), std::move(files.taps), loops));
   machine->console_->start(machine->board_->serial());
   timeline.mark("vCPUs ready");
   return machine;
 }
 
 /// The order is that of the slots.
-Result<void> Machine::create_devices(const VmConfig& config, std::span<EventLoop* const> loops) {
-  disks_ = TRY(Disks::create(config, memory_, loops));
-  nets_ = TRY(Nets::create(config, memory_, loops));
+Result<void> Machine::create_devices(const VmConfig& config, std::vector<virtio::BlockImage> images,
+                                     std::vector<std::unique_ptr<virtio::Tap>> taps,
+                                     std::span<EventLoop* const> loops) {
+  disks_ = TRY(Disks::create(config, std::move(images), memory_, loops));
+  nets_ = TRY(Nets::create(config, std::move(taps), memory_, loops));
   for (const auto& disk : disks_.devices()) {
     TRY(transports_.attach(*disk, *board_, vm_, memory_));
   }

@@ -14,13 +14,14 @@
 #include "core/result.hpp"
 #include "vmm/boot/loader.hpp"
 #include "vmm/config/vm_config.hpp"
-#include "vmm/kvm/system.hpp"
 #include "vmm/kvm/vm.hpp"
 #include "vmm/machine/board.hpp"
 #include "vmm/machine/console.hpp"
 #include "vmm/machine/disks.hpp"
+#include "vmm/machine/host_files.hpp"
 #include "vmm/machine/io_thread.hpp"
 #include "vmm/machine/nets.hpp"
+#include "vmm/machine/prepared_vm.hpp"
 #include "vmm/machine/timeline.hpp"
 #include "vmm/machine/vcpu_thread.hpp"
 #include "vmm/machine/virtio_devices.hpp"
@@ -48,10 +49,11 @@ class Machine final : private PowerSink,
                       private PicOutput,
                       private VcpuOwner {
  public:
-  /// Makes the VM, loads the image and prepares every vCPU. `system`, `io` and `timeline` outlive
-  /// the machine. The loops are those of `io`, which have been made ready but do not run yet; the
-  /// first one also serves console and timers, and has asked for CPUID.
-  static Result<std::unique_ptr<Machine>> create(const VmConfig& config, const kvm::System& system,
+  /// Loads the image into `vm` and prepares devices and every vCPU; opens nothing. `io` and
+  /// `timeline` outlive the machine. The loops are those of `io`, which have been made ready but do
+  /// not run yet; the first one also serves console and timers, and has asked for CPUID.
+  static Result<std::unique_ptr<Machine>> create(const VmConfig& config, PreparedVm vm,
+                                                 HostFiles files,
                                                  std::span<const std::unique_ptr<IoThread>> io,
                                                  Timeline& timeline);
   ~Machine() override { stop(); }
@@ -72,10 +74,12 @@ class Machine final : private PowerSink,
   const std::optional<End>& end() const { return end_; }
 
  private:
-  Machine(Timeline& timeline, GuestMemory memory, kvm::Vm vm, EventLoop& loop)
-      : loop_(loop), timeline_(timeline), memory_(std::move(memory)), vm_(std::move(vm)) {}
+  Machine(Timeline& timeline, PreparedVm vm, EventLoop& loop)
+      : loop_(loop), timeline_(timeline), memory_(std::move(vm.memory)), vm_(std::move(vm.vm)) {}
 
-  Result<void> create_devices(const VmConfig& config, std::span<EventLoop* const> loops);
+  Result<void> create_devices(const VmConfig& config, std::vector<virtio::BlockImage> images,
+                              std::vector<std::unique_ptr<virtio::Tap>> taps,
+                              std::span<EventLoop* const> loops);
   Result<void> create_vcpus(const MachineConfig& config, arch::CpuidTable cpuid);
   void finish(End end);
 

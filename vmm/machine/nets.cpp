@@ -5,19 +5,12 @@
 #include <utility>
 
 #include "core/text.hpp"
-#include "devices/virtio/net/tap.hpp"
 #include "vmm/machine/buckets.hpp"
 
 namespace mote {
 namespace {
 
 static_assert(kMaxNetQueues <= virtio::Net::kMaxPairs);
-
-Result<std::unique_ptr<virtio::Tap>> open_tap(const NetConfig& net) {
-  if (!net.fds.empty()) return virtio::Tap::adopt(net.fds);
-  return virtio::Tap::open(
-      {.name = net.tap, .pairs = std::max(net.queues, 1u), .mtu = static_cast<u16>(net.mtu)});
-}
 
 virtio::NetOptions options(const NetConfig& net, std::size_t number, const MacAddress& mac) {
   return {.id = net_id(net, number),
@@ -32,13 +25,13 @@ virtio::NetOptions options(const NetConfig& net, std::size_t number, const MacAd
 
 }  // namespace
 
-Result<Nets> Nets::create(const VmConfig& config, const GuestMemory& memory,
-                          std::span<EventLoop* const> loops) {
+Result<Nets> Nets::create(const VmConfig& config, std::vector<std::unique_ptr<virtio::Tap>> taps,
+                          const GuestMemory& memory, std::span<EventLoop* const> loops) {
   Nets nets;
   std::vector<MacAddress> macs;
   for (std::size_t number = 0; number < config.nets.size(); ++number) {
     const NetConfig& net = config.nets[number];
-    std::unique_ptr<virtio::Tap> tap = TRY(open_tap(net));
+    std::unique_ptr<virtio::Tap>& tap = taps[number];
     const MacAddress mac = net.mac.value_or(default_mac(net_id(net, number), tap->name()));
     // The name of a tap that was handed over is known only now, and with it the default.
     const auto same = std::find(macs.begin(), macs.end(), mac);

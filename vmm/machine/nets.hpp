@@ -10,6 +10,7 @@
 #include "core/guest_memory.hpp"
 #include "core/result.hpp"
 #include "devices/virtio/net/net.hpp"
+#include "devices/virtio/net/tap.hpp"
 #include "vmm/config/vm_config.hpp"
 
 namespace mote {
@@ -17,9 +18,9 @@ namespace mote {
 /// Owns the interfaces. Made before the first vCPU and the loops run.
 class Nets {
  public:
-  /// Opens the taps. `memory` and the loops outlive the interfaces.
-  static Result<Nets> create(const VmConfig& config, const GuestMemory& memory,
-                             std::span<EventLoop* const> loops);
+  /// `taps` are those of `config.nets`. `memory` and the loops outlive the interfaces.
+  static Result<Nets> create(const VmConfig& config, std::vector<std::unique_ptr<virtio::Tap>> taps,
+                             const GuestMemory& memory, std::span<EventLoop* const> loops);
 
   /// In the order in which the guest sees them.
   std::span<const std::unique_ptr<virtio::Net>> devices() const { return nets_; }

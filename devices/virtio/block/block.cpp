@@ -65,16 +65,16 @@ Block::Block(const BlockOptions& options, const GuestMemory& memory, BlockImage 
   disk_.limiter.set(options.bytes, options.operations);
 }
 
-Result<std::unique_ptr<Block>> Block::create(const BlockOptions& options, const GuestMemory& memory,
+Result<std::unique_ptr<Block>> Block::create(const BlockOptions& options, BlockImage image,
+                                             const GuestMemory& memory,
                                              std::span<EventLoop* const> loops) {
-  BlockImage image = TRY(BlockImage::open(options.path, options.read_only, options.direct));
   std::unique_ptr<Block> block(new Block(options, memory, std::move(image)));
   block->disk_.capacity = TRY(block->disk_.image.size());
   std::vector<BlockFiles> files;
   for (u32 i = 0; i < std::min<std::size_t>(options.queues, loops.size()); ++i) {
     BlockFiles& in_loop = files.emplace_back();
     in_loop.image = TRY(loops[i]->add_file(block->disk_.image.fd()));
-    if (options.direct) {
+    if (block->disk_.image.direct()) {
       in_loop.buffered = TRY(loops[i]->add_file(block->disk_.image.buffered_fd()));
     }
   }

@@ -16,10 +16,7 @@ namespace mote::virtio {
 
 /// How a disk behaves on the host.
 struct BlockOptions {
-  std::string id;  ///< up to 20 bytes count
-  std::string path;
-  bool read_only = false;
-  bool direct = false;  ///< past the page cache
+  std::string id;       ///< up to 20 bytes count
   bool unsafe = false;  ///< a flush does nothing
   u32 queues = 1;
   u16 queue_size = 256;  ///< a power of two from 4 to kMaxQueueSize
@@ -27,7 +24,7 @@ struct BlockOptions {
   std::optional<TokenBucket> operations;
 };
 
-/// Opens its image and offers it to a driver. Queue q is served by loop q modulo their number.
+/// Offers an image to a driver. Queue q is served by loop q modulo their number.
 class Block final : public Device {
  public:
   /// Places that one disk takes in a loop's table of fixed files.
@@ -40,7 +37,7 @@ class Block final : public Device {
   };
 
   /// Before the loops run. `memory` and the loops outlive the disk.
-  static Result<std::unique_ptr<Block>> create(const BlockOptions& options,
+  static Result<std::unique_ptr<Block>> create(const BlockOptions& options, BlockImage image,
                                                const GuestMemory& memory,
                                                std::span<EventLoop* const> loops);
 

@@ -91,6 +91,13 @@ TEST(RunOptions, SetTheTimeline) {
   EXPECT_EQ(apply({"--timeline", "--timeline=t.json"}).timeline, (TimelineConfig{true, "t.json"}));
 }
 
+TEST(RunOptions, SetTheSandbox) {
+  EXPECT_EQ(apply({}).sandbox, (SandboxConfig{true, {}, {}}));
+  EXPECT_EQ(apply({"--no-sandbox"}).sandbox, (SandboxConfig{false, {}, {}}));
+  EXPECT_EQ(apply({"--uid", "7", "--gid", "4294967294"}).sandbox,
+            (SandboxConfig{true, 7, 4294967294}));
+}
+
 TEST(RunOptions, LeaveTheWordAfterAnOptionalArgumentAlone) {
   const auto line = parse({"--timeline", "vm.toml"});
   ASSERT_TRUE(line);

@@ -70,6 +70,10 @@ fds = [7, 8]
 [serial]
 mode = "file"
 path = "/tmp/log"
+[sandbox]
+enabled = false
+uid = 4321
+gid = 8765
 [timeline]
 table = true
 json = "/tmp/trace.json"
@@ -99,6 +103,7 @@ json = "/tmp/trace.json"
                     .tx_frames = RateLimit{6}},
                    {.fds = {7, 8}}};
   expected.serial = {SerialMode::kFile, "/tmp/log"};
+  expected.sandbox = {false, 4321, 8765};
   expected.timeline = {true, "/tmp/trace.json"};
   EXPECT_EQ(config, expected);
 }

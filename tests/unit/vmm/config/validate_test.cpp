@@ -245,5 +245,18 @@ TEST_F(Validate, RefusesWhatInterfacesCannotShare) {
             "them");
 }
 
+TEST_F(Validate, RefusesAUserWithoutASandboxAndRoot) {
+  config_.sandbox = {.enabled = true, .uid = 1, .gid = 4294967294};
+  EXPECT_EQ(verdict(), "fine");
+  config_.sandbox.uid = 0;
+  EXPECT_EQ(verdict(),
+            "sandbox.uid: 0 is no number that a VM may run as -- choose 1 to 4294967294, or leave "
+            "it out");
+  config_.sandbox = {.enabled = false, .gid = 5};
+  EXPECT_EQ(verdict(),
+            "sandbox.gid: without the sandbox a VM runs as the user that starts it -- leave it "
+            "out");
+}
+
 }  // namespace
 }  // namespace mote

@@ -82,9 +82,10 @@ class Fixture {
  public:
   explicit Fixture(const SerialConfig& config) {
     ::signal(SIGPIPE, SIG_IGN);
-    auto made = Console::create(config, thread_.loop(), timeline_);
-    CHECK(made.has_value(), "the console can be made");
-    console_ = *std::move(made);
+    auto end = ConsoleEnd::open(config);
+    CHECK(end.has_value(), "the host's end can be opened");
+    pty_path_ = end->pty_path;
+    console_ = std::make_unique<Console>(*std::move(end), thread_.loop(), timeline_);
     serial_.emplace(line_, *console_);
     write8(*serial_, kFcr, 0x01);
     write8(*serial_, kMcr, 0x0b);  // as a driver does that takes input: DTR, RTS, OUT2
@@ -95,6 +96,7 @@ class Fixture {
   ~Fixture() { thread_.stop(); }
 
   Console& console() { return *console_; }
+  const std::string& pty_path() const { return pty_path_; }
   test::LoopThread& thread() { return thread_; }
   void put(std::string_view text) { console_->put(std::as_bytes(std::span(text))); }
   /// As a driver does: waits while the transmitter is not empty.
@@ -130,6 +132,7 @@ class Fixture {
   FakeLine line_;
   Timeline timeline_;
   test::LoopThread thread_;
+  std::string pty_path_;
   std::unique_ptr<Console> console_;
   std::optional<Serial> serial_;
 };
@@ -340,7 +343,7 @@ TEST_F(ConsoleTerminal, AnXAloneIsAnX) {
 
 TEST(ConsolePty, CarriesBytesBothWaysUnchanged) {
   Fixture fixture({.mode = SerialMode::kPty, .path = {}});
-  auto other_end = open_file(fixture.console().pty_path(), O_RDWR | O_NOCTTY);
+  auto other_end = open_file(fixture.pty_path(), O_RDWR | O_NOCTTY);
   ASSERT_TRUE(other_end.has_value());
   fixture.send("out\r\n\n");
   EXPECT_EQ(read_text(other_end->get(), 6), "out\r\n\n");
@@ -351,7 +354,7 @@ TEST(ConsolePty, CarriesBytesBothWaysUnchanged) {
 TEST(ConsolePty, ALaterUserFindsItAlive) {
   Fixture fixture({.mode = SerialMode::kPty, .path = {}});
   for (const char* text : {"first", "again"}) {
-    auto user = open_file(fixture.console().pty_path(), O_RDWR | O_NOCTTY);
+    auto user = open_file(fixture.pty_path(), O_RDWR | O_NOCTTY);
     ASSERT_TRUE(user.has_value());
     ASSERT_EQ(::write(user->get(), text, 5), 5);
     EXPECT_EQ(fixture.receive(5), text);
@@ -376,13 +379,10 @@ TEST(ConsoleFile, HoldsWhatWasSentAndNothingOlder) {
 }
 
 TEST(ConsoleFile, SaysWhatCouldNotBeOpened) {
-  test::LoopThread thread;
-  Timeline timeline;
-  const auto console = Console::create({.mode = SerialMode::kFile, .path = "/nowhere/serial.log"},
-                                       thread.loop(), timeline);
-  ASSERT_FALSE(console.has_value());
-  EXPECT_EQ(console.error().message().find("cannot open '/nowhere/serial.log': "), 0u);
-  EXPECT_NE(console.error().message().find(" -- "), std::string::npos);
+  const auto end = ConsoleEnd::open({.mode = SerialMode::kFile, .path = "/nowhere/serial.log"});
+  ASSERT_FALSE(end.has_value());
+  EXPECT_EQ(end.error().message().find("cannot open '/nowhere/serial.log': "), 0u);
+  EXPECT_NE(end.error().message().find(" -- "), std::string::npos);
 }
 
 TEST(ConsoleNone, SwallowsOutputAndIsAlwaysDone) {

@@ -59,7 +59,10 @@ struct BlockTest : testing::Test {
   GuestMemory memory = test::make_ram(4 * kMiB);
   test::LoopThread thread{{.operations = 256, .files = 4, .poll_ns = 20'000}};
   Events events;
-  BlockOptions options{.id = "the disk", .path = file.path(), .queue_size = 128};
+  std::string path = file.path();
+  bool read_only = false;
+  bool direct = false;
+  BlockOptions options{.id = "the disk", .queue_size = 128};
   std::unique_ptr<Block> block;
   std::optional<TestDriver> driver;
   bool started = false;
@@ -67,7 +70,9 @@ struct BlockTest : testing::Test {
   void open(u64 features = kFlushBit | feature::kVersion1 | feature::kEventIdx |
                            feature::kIndirectDesc) {
     EventLoop* const loops[] = {&thread.loop()};
-    auto made = Block::create(options, memory, loops);
+    auto image = BlockImage::open(path, read_only, direct);
+    ASSERT_TRUE(image.has_value()) << image.error().message();
+    auto made = Block::create(options, *std::move(image), memory, loops);
     ASSERT_TRUE(made.has_value()) << made.error().message();
     block = *std::move(made);
     block->set_events(events);
@@ -286,7 +291,7 @@ TEST_F(BlockTest, UnknownTypesAreUnsupported) {
 }
 
 TEST_F(BlockTest, AReadOnlyDiskRefusesWrites) {
-  options.read_only = true;
+  read_only = true;
   open();
   EXPECT_NE(block->features() & (u64{1} << 5), 0u);
   EXPECT_EQ(request(kOut, 0, 512), kIoError);
@@ -396,8 +401,8 @@ TEST_F(BlockTest, WritebackIsTheDriversToSwitch) {
 }
 
 TEST_F(BlockTest, DirectTakesAlignedAndCrookedBuffers) {
-  options.direct = true;
-  options.path = file.path();
+  direct = true;
+  path = file.path();
   open();
   file.put(4096, "direct");
   EXPECT_EQ(request(kIn, 8, 4096, kWrite), kOk);

@@ -46,8 +46,9 @@ struct Machine {
     EventLoop* const loops[] = {&loop.loop()};
     BlockOptions options;
     options.id = "test";
-    options.path = image.path;
-    auto made = Block::create(options, memory, loops);
+    auto opened = BlockImage::open(image.path, false, false);
+    CHECK(opened.has_value(), "the image can be opened");
+    auto made = Block::create(options, *std::move(opened), memory, loops);
     CHECK(made.has_value(), "the disk can be opened");
     disk = *std::move(made);
     mmio.emplace(memory, *disk, line);

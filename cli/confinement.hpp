@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// How a run is confined, from the first process to the last thread; or, on request, that it is not.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <span>
+
+#include "core/result.hpp"
+#include "core/thread_role.hpp"
+#include "jail/sandbox.hpp"
+#include "vmm/config/vm_config.hpp"
+#include "vmm/machine/io_thread.hpp"
+
+namespace mote {
+
+/// The steps of confinement in the order of a start. Where the configuration has no sandbox each
+/// does nothing.
+class Confinement {
+ public:
+  /// Splits the process in two: see jail::Sandbox. Returns in both.
+  static Result<Confinement> enter(const VmConfig& config);
+
+  /// In the supervisor: the exit code to end with. None in the process that is to go on.
+  std::optional<int> supervisors_exit_code() const;
+  /// Locks in this thread and those of `io`, beside each other, and puts this one under the filter
+  /// of a start. Behind it no file can be opened. An Error: the guest must not run.
+  Result<void> lock_in(std::span<const std::unique_ptr<IoThread>> io);
+  /// How each thread is confined before the guest runs.
+  ThreadSeal seal() const { return seal_; }
+
+ private:
+  Confinement() = default;
+
+  std::optional<jail::Sandbox> sandbox_;
+  ThreadSeal seal_ = nullptr;
+};
+
+}  // namespace mote

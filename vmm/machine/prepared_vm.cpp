@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vmm/machine/prepared_vm.hpp"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "vmm/arch/layout.hpp"
+
+namespace mote {
+namespace {
+
+/// RAM around the hole of the devices.
+std::vector<GpaRange> ram_ranges(u64 size) {
+  const u64 low = std::min(size, layout::kHoleStart.raw());
+  std::vector<GpaRange> ranges = {{Gpa(0), low}};
+  if (size > low) ranges.push_back({layout::kHoleEnd, size - low});
+  return ranges;
+}
+
+}  // namespace
+
+Result<PreparedVm> PreparedVm::create(const MachineConfig& config, const kvm::System& system,
+                                      Timeline& timeline) {
+  kvm::Vm vm = TRY(system.create_vm());
+  timeline.mark("VM created");
+  GuestMemory memory =
+      TRY(GuestMemory::create(ram_ranges(config.memory_bytes), {.huge_pages = config.huge_pages}));
+  TRY(vm.set_memory(memory));
+  timeline.mark("memory set");
+  return PreparedVm{.memory = std::move(memory), .vm = std::move(vm)};
+}
+
+}  // namespace mote
