@@ -9,15 +9,15 @@ from outer import Case
 
 # The full number is 100000: MOTE_LAB_CONNECTIONS=100000 tests/lab/run --only net.connections
 CONNECTIONS = int(os.environ.get("MOTE_LAB_CONNECTIONS", "500"))
-# qemu: the same guests on QEMU's microvm, to tell a fault of Mote from one of the lab.
+# qemu, qemu-vhost: the same guests on QEMU's microvm, to tell a fault of Mote from one of the lab.
 MONITOR = os.environ.get("MOTE_LAB_MONITOR", "mote")
 
 
-def net(name, *arguments, case=None, files=(), timeout=180):
-    """A case that is a shell script of the outer Linux, scripts/net/NAME, in a network namespace of its own; it runs Mote itself."""
-    monitor = "/lab/mote" if MONITOR == "mote" else f"/lab/{QEMU}"
-    return Case(f"net.{case or name}", ["/bin/busybox", "env", f"MONITOR={MONITOR}", "unshare", "-n", "sh", f"/lab/scripts/net/{name}", *arguments],
-                timeout=timeout, files=[monitor, "/lab/vmlinux", "/lab/ip", *files], lacks=COMPLAINTS)
+def net(name, *arguments, case=None, files=(), timeout=180, monitor=MONITOR):
+    """A case that is a shell script of the outer Linux, scripts/net/NAME, in a network namespace of its own; it runs the monitor itself."""
+    program = "/lab/mote" if monitor == "mote" else f"/lab/{QEMU}"
+    return Case(f"net.{case or name}", ["/bin/busybox", "env", f"MONITOR={monitor}", "unshare", "-n", "sh", f"/lab/scripts/net/{name}", *arguments],
+                timeout=timeout, files=[program, "/lab/vmlinux", "/lab/ip", *files], lacks=COMPLAINTS)
 
 
 NET_CASES = [

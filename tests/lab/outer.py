@@ -24,7 +24,8 @@ KERNEL_ARGUMENTS = "console=ttyS0 quiet mitigations=off panic=-1 nowatchdog init
 # In the order in which they are loaded. For KVM, for the outer disk, and for what some cases load themselves.
 MODULES = ("irqbypass", "kvm", "kvm-amd",
            "virtio_ring", "virtio", "virtio_pci_legacy_dev", "virtio_pci_modern_dev", "virtio_pci", "virtio_blk",
-           "loop", "scsi_common", "scsi_mod", "scsi_debug", "sd_mod", "llc", "stp", "bridge", "tun")
+           "loop", "scsi_common", "scsi_mod", "scsi_debug", "sd_mod", "llc", "stp", "bridge", "tun",
+           "vhost_iotlb", "vhost", "tap", "vhost_net")
 GRACE_SECONDS = 60  # for the outer Linux itself: its start, and what it may be late in reporting
 
 
