@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// net_features: what a network device offers and whether it keeps it: configuration, checksums and
-// segments left to do, the control queue, queue pairs, resets, interrupts. `net=N`; `mac=ADDRESS`,
-// `mtu=N`, `pairs=N` as the monitor was told (default: one pair, the others unchecked). Frames go
-// to a host end that returns them (the tests' reflector, at 02:00:00:00:00:fe).
+// net_features: what a network device offers and whether it keeps it: configuration, the control
+// queue, queue pairs, resets, interrupts; checksums and segments are net_offloads'. `net=N`;
+// `mac=ADDRESS`, `mtu=N`, `pairs=N` as the monitor was told (default: one pair, the others
+// unchecked). Frames go to a host end that returns them (the tests' reflector, at
+// 02:00:00:00:00:fe).
 #include "guests/kit/command_line.hpp"
 #include "guests/kit/doze.hpp"
 #include "guests/kit/reflect.hpp"
@@ -18,7 +19,6 @@ using net::Config;
 using virtio::Register;
 
 constexpr u32 kMtuFrame = 1514;
-constexpr u16 kSegment = 1448;
 constexpr u64 kQuietUs = 3'000;
 
 net::Interface nic;
@@ -120,137 +120,7 @@ void check_queues() {
   expect_equal("queues.behind_the_last", nic.transport().queue_size_max(queues), 0U);
 }
 
-// Checksums and segments.
-
-// What came back of a packet: its bytes of data are all there, in order, with right checksums.
-struct Pieces {
-  u32 count = 0;
-  u32 largest = 0;
-  u32 bytes = 0;
-  bool is_right = true;
-  net::Header first{};
-};
-
-Pieces collect(u32 size, u32 headers) {
-  Pieces pieces;
-  net::Packet packet{};
-  while (pieces.bytes < size && pieces.is_right && reflect::await(nic, packet)) {
-    if (pieces.count++ == 0) pieces.first = packet.header;
-    if (packet.size > pieces.largest) pieces.largest = packet.size;
-    if ((packet.header.flags & net::kNeedsChecksum) != 0) {
-      const net::Header& header = packet.header;
-      if (u32{header.checksum_start} + header.checksum_offset + 2 > packet.size) {
-        print("the checksum is outside the frame: ", header.checksum_start, " + ",
-              header.checksum_offset, '\n');
-        pieces.is_right = false;
-        break;
-      }
-      frame::complete_checksum(packet.data, packet.size, header.checksum_start,
-                               header.checksum_offset);
-    }
-    const bool has_sum = frame::has_right_checksum(packet.data, packet.size);
-    const u32 length = packet.size < headers ? 0 : packet.size - headers;
-    const u32 same = reflect::find_difference(packet.data + headers, length, pieces.bytes);
-    pieces.is_right = has_sum && length > 0 && same == length;
-    if (!pieces.is_right) {
-      print("piece ", pieces.count, " of ", packet.size, " bytes: checksum ",
-            has_sum ? "right" : "wrong", ", same up to ", same, '\n');
-    }
-    pieces.bytes += length;
-  }
-  pieces.is_right &= pieces.bytes == size;
-  return pieces;
-}
-
-void check_checksum(std::string_view name, bool may_be_partial) {
-  net::Header header = reflect::compose_udp(nic, reflect::scratch(), 1000, 0);
-  bool holds = nic.send(header, reflect::scratch(), reflect::kUdpHeaders + 1000);
-  const Pieces udp = collect(1000, reflect::kUdpHeaders);
-  header = reflect::compose_tcp(nic, reflect::scratch(), 999, 0);
-  holds &= nic.send(header, reflect::scratch(), reflect::kTcpHeaders + 999);
-  const Pieces tcp = collect(999, reflect::kTcpHeaders);
-  const u32 flags = udp.first.flags | tcp.first.flags;
-  holds &= may_be_partial || (flags & net::kNeedsChecksum) == 0;
-  expect(name, holds && udp.is_right && tcp.is_right, "flags ", hex(flags), ", UDP ", udp.bytes,
-         " bytes, TCP ", tcp.bytes, " bytes");
-}
-
-using Compose = net::Header (*)(net::Interface&, u8*, u32, u16, u16);
-
-// One large packet out; it comes back whole, or in pieces of the MTU.
-void check_large(std::string_view name, Compose compose, u32 headers, u32 size, bool comes_whole) {
-  const net::Header header = compose(nic, reflect::scratch(), size, kSegment, 0);
-  const bool is_sent = nic.send(header, reflect::scratch(), headers + size);
-  const Pieces pieces = collect(size, headers);
-  const u32 count = comes_whole ? 1 : (size + kSegment - 1) / kSegment;
-  bool holds = is_sent && pieces.is_right && pieces.count == count;
-  if (comes_whole) {
-    holds &= pieces.first.gso_type == header.gso_type && pieces.first.gso_size == kSegment &&
-             (pieces.first.flags & net::kNeedsChecksum) != 0;
-  } else {
-    holds &= pieces.first.gso_type == net::kNoGso && pieces.largest <= kMtuFrame;
-  }
-  expect(name, holds, pieces.count, " pieces instead of ", count, ", ", pieces.bytes, " bytes of ",
-         size, ", GSO type ", pieces.first.gso_type, " size ", pieces.first.gso_size, " flags ",
-         hex(pieces.first.flags));
-}
-
-void check_tcp(std::string_view name, u32 size, bool comes_whole) {
-  check_large(name, reflect::compose_tcp, reflect::kTcpHeaders, size, comes_whole);
-}
-
-void check_udp(std::string_view name, bool comes_whole) {
-  if (!nic.has(net::kHasUso)) return skip(name, "USO is not offered");
-  check_large(name, reflect::compose_udp, reflect::kUdpHeaders, 50 * kSegment / 2, comes_whole);
-}
-
-// A frame of 65535 bytes: Linux cuts what is longer before it gets to a tap.
-constexpr u32 kLargestTcp = 65535 - reflect::kTcpHeaders;
-
-void check_offloads() {
-  check_checksum("offload.checksum", true);
-  check_tcp("offload.tcp_of_5000", 5000, true);
-  check_tcp("offload.tcp_of_64k", kLargestTcp, true);
-  check_udp("offload.udp", nic.has(net::kTakesUso4));
-  if (starts("offload.start_with_pages", {.buffer_size = 4096})) {
-    check_tcp("offload.tcp_in_pages", kLargestTcp, true);
-  }
-  if (starts("offload.start_unmerged", {.features = ~net::kMergesBuffers})) {
-    check_tcp("offload.tcp_unmerged", kLargestTcp, true);
-  }
-  if (starts("offload.start_small", {.features = ~net::kTakesLarge})) {
-    check_checksum("offload.checksum_without_large", true);
-    check_tcp("offload.tcp_is_cut", kLargestTcp, false);
-    check_udp("offload.udp_is_cut", false);
-  }
-  if (starts("offload.start_whole",
-             {.features = ~net::kTakesLarge & ~net::kTakesPartialChecksum})) {
-    check_checksum("offload.checksum_is_done", false);
-    check_tcp("offload.tcp_is_cut_and_summed", 20000, false);
-  }
-  starts("offload.start_again", {});
-}
-
 // The control queue.
-
-void check_guest_offloads() {
-  if (!nic.has(net::kHasGuestOffloads)) return skip("control.offloads", "not offered");
-  const u64 all = nic.features() & net::kSwitchable;
-  const auto set = [](u64 offloads) {
-    return nic.control(net::kClassOffloads, net::kSetOffloads, &offloads, sizeof(offloads));
-  };
-  expect_equal("control.offloads_off", set(0), net::kOk);
-  check_checksum("control.checksum_is_done", false);
-  check_tcp("control.tcp_is_cut", 20000, false);
-  expect_equal("control.offloads_on", set(all), net::kOk);
-  check_tcp("control.tcp_is_whole", 20000, true);
-  expect_equal("control.offloads_unknown", set(all | u64{1} << 63), net::kError);
-  expect_equal("control.offloads_of_no_offload", set(net::kHasMac), net::kError);
-  check_tcp("control.tcp_is_still_whole", 20000, true);
-  starts("control.start_without_large", {.features = ~net::kTakesLarge});
-  expect_equal("control.offloads_not_agreed", set(net::kTakesTso4), net::kError);
-  starts("control.start_again", {});
-}
 
 void check_commands() {
   if (nic.has(net::kHasAnnounce)) {
@@ -415,9 +285,7 @@ u64 test(u64) {
   if (!starts("features.start", {})) return 0;
   check_config();
   check_queues();
-  check_offloads();
   check_commands();
-  check_guest_offloads();
   check_control_place();
   check_pairs();
   starts("reset.start", {});

@@ -19,6 +19,15 @@ constexpr u8 kVersionAndWords = 0x45;
 constexpr u16 kFragmentMask = 0x3FFF;  // more fragments, and an offset
 constexpr u16 kDoNotFragment = 0x4000;
 
+// IPv6 [RFC 8200 3].
+constexpr u32 kPayloadLength = 4;
+constexpr u32 kNextHeader = 6;
+constexpr u32 kHopLimit = 7;
+constexpr u32 kSource6 = 8;
+constexpr u32 kDestination6 = 24;
+constexpr u32 kVersion6 = 6U << 28;
+constexpr u32 kPrefix = 0x20010DB8;  // 2001:db8::/32
+
 constexpr u8 kEchoRequest = 8;
 constexpr u32 kIcmpSize = 8;
 constexpr u16 kArpRequest = 1;
@@ -48,6 +57,23 @@ u8* packet(u8* frame, u32 size, u8 protocol, u32 least) {
                         total <= size - kEthernetSize && ip[kProtocol] == protocol &&
                         (load16(ip + kFragment) & kFragmentMask) == 0 &&
                         sum(ip, kIpv4Size) == 0xFFFF;
+  return is_right ? ip : nullptr;
+}
+
+bool is_ipv6(const u8* ip) {
+  return ip[0] >> 4 == 6;
+}
+u32 size_of_header(const u8* ip) {
+  return is_ipv6(ip) ? kIpv6Size : kIpv4Size;
+}
+
+// The same of IPv6, without extension headers.
+const u8* packet6(const u8* frame, u32 size, u8 protocol, u32 least) {
+  if (size < kEthernetSize + kIpv6Size + least || type(frame) != kIpv6) return nullptr;
+  const u8* ip = frame + kEthernetSize;
+  const u32 length = load16(ip + kPayloadLength);
+  const bool is_right = is_ipv6(ip) && length >= least &&
+                        length <= size - kEthernetSize - kIpv6Size && ip[kNextHeader] == protocol;
   return is_right ? ip : nullptr;
 }
 
@@ -95,6 +121,7 @@ u16 sum(const u8* data, u32 size, u16 start) {
 }
 
 u16 pseudo_header_sum(const u8* ip, u32 size) {
+  if (is_ipv6(ip)) return fold(u64{sum(ip + kSource6, 32)} + ip[kNextHeader] + size);
   return fold(u64{sum(ip + kSource, 8)} + ip[kProtocol] + size);
 }
 
@@ -120,19 +147,36 @@ void write_ipv4(u8* ip, u32 from, u32 to, u8 protocol, u32 size) {
   store16(ip + kHeaderChecksum, static_cast<u16>(~sum(ip, kIpv4Size)));
 }
 
-void write_udp(u8* ip, u16 from, u16 to, u32 size) {
-  u8* udp = ip + kIpv4Size;
+void write_ipv6(u8* ip, u32 from, u32 to, u8 protocol, u32 size) {
+  __builtin_memset(ip, 0, kIpv6Size);
+  store32(ip, kVersion6);
+  store16(ip + kPayloadLength, static_cast<u16>(size));
+  ip[kNextHeader] = protocol;
+  ip[kHopLimit] = 64;
+  store32(ip + kSource6, kPrefix);
+  store32(ip + kSource6 + 12, from);
+  store32(ip + kDestination6, kPrefix);
+  store32(ip + kDestination6 + 12, to);
+}
+
+void write_partial_udp(u8* ip, u16 from, u16 to, u32 size) {
+  u8* udp = ip + size_of_header(ip);
   const u32 whole = kUdpSize + size;
   store16(udp, from);
   store16(udp + 2, to);
   store16(udp + 4, static_cast<u16>(whole));
-  store16(udp + kUdpChecksum, 0);
-  const auto checksum = static_cast<u16>(~sum(udp, whole, pseudo_header_sum(ip, whole)));
+  store16(udp + kUdpChecksum, pseudo_header_sum(ip, whole));
+}
+
+void write_udp(u8* ip, u16 from, u16 to, u32 size) {
+  write_partial_udp(ip, from, to, size);
+  u8* udp = ip + size_of_header(ip);
+  const auto checksum = static_cast<u16>(~sum(udp, kUdpSize + size));
   store16(udp + kUdpChecksum, checksum == 0 ? 0xFFFF : checksum);
 }
 
 void write_tcp(u8* ip, u16 from, u16 to, u32 sequence, u32 size) {
-  u8* tcp = ip + kIpv4Size;
+  u8* tcp = ip + size_of_header(ip);
   __builtin_memset(tcp, 0, kTcpSize);
   store16(tcp, from);
   store16(tcp + 2, to);
@@ -213,12 +257,16 @@ bool answer_udp(u8* frame, u32 size, u32 address) {
 bool has_right_checksum(const u8* frame, u32 size) {
   u8* mutable_frame = const_cast<u8*>(frame);
   const u8* ip = packet(mutable_frame, size, kUdp, kUdpSize);
+  if (ip == nullptr) ip = packet6(frame, size, kUdp, kUdpSize);
   const bool is_udp = ip != nullptr;
   if (ip == nullptr) ip = packet(mutable_frame, size, kTcp, kTcpSize);
+  if (ip == nullptr) ip = packet6(frame, size, kTcp, kTcpSize);
   if (ip == nullptr) return false;
-  const u32 length = load16(ip + kTotalLength) - kIpv4Size;
-  if (is_udp && load16(ip + kIpv4Size + kUdpChecksum) == 0) return true;  // not in use
-  return sum(ip + kIpv4Size, length, pseudo_header_sum(ip, length)) == 0xFFFF;
+  const u32 header = size_of_header(ip);
+  const u32 length =
+      is_ipv6(ip) ? load16(ip + kPayloadLength) : load16(ip + kTotalLength) - kIpv4Size;
+  if (is_udp && load16(ip + header + kUdpChecksum) == 0) return !is_ipv6(ip);  // not in use
+  return sum(ip + header, length, pseudo_header_sum(ip, length)) == 0xFFFF;
 }
 
 }  // namespace kit::frame

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Ethernet frames and what is in them: ARP, IPv4, ICMP, UDP, TCP, checksums. Any vCPU; in ring 3 it
-// is quick everywhere.
+// Ethernet frames and what is in them: ARP, IPv4, IPv6, ICMP, UDP, TCP, checksums. Any vCPU; in
+// ring 3 it is quick everywhere.
 #pragma once
 
 #include <string_view>
@@ -21,9 +21,10 @@ inline constexpr Mac kReflector{{0x02, 0, 0, 0, 0, 0xFE}};
 // Types of a frame; kExperimental is for local experiments [IEEE 802, 9.2.4].
 inline constexpr u16 kIpv4 = 0x0800;
 inline constexpr u16 kArp = 0x0806;
+inline constexpr u16 kIpv6 = 0x86DD;
 inline constexpr u16 kExperimental = 0x88B5;
 
-// Protocols above IPv4.
+// Protocols above IP; ICMP is IPv4's.
 inline constexpr u8 kIcmp = 1;
 inline constexpr u8 kTcp = 6;
 inline constexpr u8 kUdp = 17;
@@ -32,6 +33,7 @@ inline constexpr u8 kUdp = 17;
 inline constexpr u32 kEthernetSize = 14;
 inline constexpr u32 kArpSize = 28;
 inline constexpr u32 kIpv4Size = 20;
+inline constexpr u32 kIpv6Size = 40;
 inline constexpr u32 kUdpSize = 8;
 inline constexpr u32 kTcpSize = 20;
 /// The shortest frame on a wire, without its check sequence; a tap passes on shorter ones.
@@ -63,7 +65,8 @@ inline void store32(u8* at, u32 value) {
 /// came before, which had an even size.
 u16 sum(const u8* data, u32 size, u16 start = 0);
 /// The sum over addresses, protocol and length that belongs into the checksum field of a packet
-/// whose checksum is left to do. `ip` is at the IPv4 header, `size` that of what follows it.
+/// whose checksum is left to do. `ip` is at the header of IPv4 or IPv6, `size` that of what follows
+/// it.
 u16 pseudo_header_sum(const u8* ip, u32 size);
 
 inline Mac destination(const u8* frame) {
@@ -83,8 +86,13 @@ void swap_macs(u8* frame);
 
 /// A header without options for `size` bytes behind it, with its checksum.
 void write_ipv4(u8* ip, u32 from, u32 to, u8 protocol, u32 size);
-/// A UDP header for `size` bytes of data that are behind it already; with its checksum.
+/// The same of IPv6: addresses of the documentation's prefix [RFC 3849] that end in these numbers.
+void write_ipv6(u8* ip, u32 from, u32 to, u8 protocol, u32 size);
+/// Behind a header of IPv4 or IPv6 at `ip`: a UDP header for `size` bytes of data that are behind
+/// it already; with its checksum.
 void write_udp(u8* ip, u16 from, u16 to, u32 size);
+/// The same with its checksum left to do.
+void write_partial_udp(u8* ip, u16 from, u16 to, u32 size);
 /// A TCP segment's header (ACK, PSH) for `size` bytes of data, its checksum left to do.
 void write_tcp(u8* ip, u16 from, u16 to, u32 sequence, u32 size);
 /// Fills the checksum in that a partial one (as in virtio's header) leaves to do.
@@ -112,7 +120,7 @@ bool answer_arp(u8* frame, u32 size, const Mac& mac, u32 address);
 bool answer_ping(u8* frame, u32 size, u32 address);
 bool answer_udp(u8* frame, u32 size, u32 address);
 
-/// True when a whole UDP or TCP checksum over IPv4 is right.
+/// True when a whole UDP or TCP checksum over IPv4 or IPv6 is right. Over IPv6 UDP has to have one.
 bool has_right_checksum(const u8* frame, u32 size);
 
 }  // namespace kit::frame

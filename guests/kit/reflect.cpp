@@ -25,21 +25,43 @@ void fill(u8* data, u32 size) {
   for (u32 i = 0; i < size; i++) data[i] = byte_at(i);
 }
 
-u8* begin_packet(net::Interface& nic, u8* to, u8 protocol, u32 size) {
-  frame::write_ethernet(to, frame::kReflector, nic.mac(), frame::kIpv4);
+/// Writes the headers up to that of IP; returns where it is.
+u8* begin_packet(net::Interface& nic, u8* to, u16 type, u8 protocol, u32 size) {
+  frame::write_ethernet(to, frame::kReflector, nic.mac(), type);
   u8* ip = to + frame::kEthernetSize;
-  frame::write_ipv4(ip, kFrom, kTo, protocol, size);
+  const auto write = type == frame::kIpv6 ? frame::write_ipv6 : frame::write_ipv4;
+  write(ip, kFrom, kTo, protocol, size);
   return ip;
 }
 
-net::Header header_for(u32 headers, u16 checksum_offset, u8 type, u16 segment) {
+net::Header header_for(u32 headers, u32 own, u16 checksum_offset, u8 type, u16 segment) {
   return {net::kNeedsChecksum,
           segment == 0 ? net::kNoGso : type,
           static_cast<u16>(headers),
           segment,
-          frame::kEthernetSize + frame::kIpv4Size,
+          static_cast<u16>(headers - own),
           checksum_offset,
           0};
+}
+
+net::Header compose_tcp_over(u16 type, net::Interface& nic, u8* to, u32 size, u16 segment,
+                             u16 flow) {
+  const bool is_ipv6 = type == frame::kIpv6;
+  const u32 headers = is_ipv6 ? kTcp6Headers : kTcpHeaders;
+  u8* ip = begin_packet(nic, to, type, frame::kTcp, frame::kTcpSize + size);
+  fill(to + headers, size);
+  frame::write_tcp(ip, static_cast<u16>(kPort + flow), kPort, 1, size);
+  return header_for(headers, frame::kTcpSize, frame::kTcpChecksum,
+                    is_ipv6 ? net::kGsoTcp6 : net::kGsoTcp4, segment);
+}
+
+net::Header compose_udp_over(u16 type, net::Interface& nic, u8* to, u32 size, u16 segment,
+                             u16 flow) {
+  const u32 headers = type == frame::kIpv6 ? kUdp6Headers : kUdpHeaders;
+  u8* ip = begin_packet(nic, to, type, frame::kUdp, frame::kUdpSize + size);
+  fill(to + headers, size);
+  frame::write_partial_udp(ip, static_cast<u16>(kPort + flow), kPort, size);
+  return header_for(headers, frame::kUdpSize, frame::kUdpChecksum, net::kGsoUdpL4, segment);
 }
 
 }  // namespace
@@ -57,21 +79,16 @@ void compose(net::Interface& nic, u8* to, u32 size, u64 seed) {
 }
 
 net::Header compose_tcp(net::Interface& nic, u8* to, u32 size, u16 segment, u16 flow) {
-  u8* ip = begin_packet(nic, to, frame::kTcp, frame::kTcpSize + size);
-  fill(to + kTcpHeaders, size);
-  frame::write_tcp(ip, static_cast<u16>(kPort + flow), kPort, 1, size);
-  return header_for(kTcpHeaders, frame::kTcpChecksum, net::kGsoTcp4, segment);
+  return compose_tcp_over(frame::kIpv4, nic, to, size, segment, flow);
 }
-
 net::Header compose_udp(net::Interface& nic, u8* to, u32 size, u16 segment, u16 flow) {
-  u8* ip = begin_packet(nic, to, frame::kUdp, frame::kUdpSize + size);
-  fill(to + kUdpHeaders, size);
-  u8* udp = ip + frame::kIpv4Size;
-  frame::store16(udp, static_cast<u16>(kPort + flow));
-  frame::store16(udp + 2, kPort);
-  frame::store16(udp + 4, static_cast<u16>(frame::kUdpSize + size));
-  frame::store16(udp + frame::kUdpChecksum, frame::pseudo_header_sum(ip, frame::kUdpSize + size));
-  return header_for(kUdpHeaders, frame::kUdpChecksum, net::kGsoUdpL4, segment);
+  return compose_udp_over(frame::kIpv4, nic, to, size, segment, flow);
+}
+net::Header compose_tcp6(net::Interface& nic, u8* to, u32 size, u16 segment, u16 flow) {
+  return compose_tcp_over(frame::kIpv6, nic, to, size, segment, flow);
+}
+net::Header compose_udp6(net::Interface& nic, u8* to, u32 size, u16 segment, u16 flow) {
+  return compose_udp_over(frame::kIpv6, nic, to, size, segment, flow);
 }
 
 bool await(net::Interface& nic, net::Packet& packet, u16 pair, u64 microseconds) {

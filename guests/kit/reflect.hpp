@@ -13,6 +13,9 @@ inline constexpr u64 kPatienceUs = 10'000'000;
 /// In front of a TCP segment's data, and of a UDP datagram's.
 inline constexpr u32 kTcpHeaders = frame::kEthernetSize + frame::kIpv4Size + frame::kTcpSize;
 inline constexpr u32 kUdpHeaders = frame::kEthernetSize + frame::kIpv4Size + frame::kUdpSize;
+/// The same over IPv6.
+inline constexpr u32 kTcp6Headers = frame::kEthernetSize + frame::kIpv6Size + frame::kTcpSize;
+inline constexpr u32 kUdp6Headers = frame::kEthernetSize + frame::kIpv6Size + frame::kUdpSize;
 
 /// A buffer for one frame of any size; the same one each time.
 u8* scratch();
@@ -24,6 +27,8 @@ void compose(net::Interface& nic, u8* to, u32 size, u64 seed);
 /// header that is returned says. `segment` is for GSO, or 0. `flow` makes the port.
 net::Header compose_tcp(net::Interface& nic, u8* to, u32 size, u16 segment, u16 flow = 0);
 net::Header compose_udp(net::Interface& nic, u8* to, u32 size, u16 segment, u16 flow = 0);
+net::Header compose_tcp6(net::Interface& nic, u8* to, u32 size, u16 segment, u16 flow = 0);
+net::Header compose_udp6(net::Interface& nic, u8* to, u32 size, u16 segment, u16 flow = 0);
 
 /// Waits for a frame of the reflector's, all others left aside.
 bool await(net::Interface& nic, net::Packet& packet, u16 pair = 0, u64 microseconds = kPatienceUs);
