@@ -140,6 +140,7 @@ Result<void> Machine::run(std::span<const std::unique_ptr<IoThread>> io, ThreadS
   vcpus_.front()->adopt();
   if (seal != nullptr) TRY(seal(ThreadRole::kVcpu));
   for (const auto& thread : io) TRY(thread->serving());
+  for (std::size_t i = 1; i < vcpus_.size(); ++i) vcpus_[i]->wait_until_ready();
   vcpus_.front()->run();
   return {};
 }

@@ -44,11 +44,11 @@ Result<void> VcpuThread::start(ThreadSeal seal) {
 
 void VcpuThread::run_on_own_thread() {
   adopt();
-  if (seal_ != nullptr) {
-    if (const auto sealed = seal_(ThreadRole::kVcpu); !sealed) {
-      return owner_.on_seal_failure(sealed.error().message());
-    }
-  }
+  const Result<void> sealed = seal_ != nullptr ? seal_(ThreadRole::kVcpu) : Result<void>();
+  if (!sealed) owner_.on_seal_failure(sealed.error().message());
+  ready_.store(true);
+  ready_.notify_all();
+  if (!sealed) return;
   run();
   if (seal_ != nullptr) rest_for_good();
 }

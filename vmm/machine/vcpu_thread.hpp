@@ -36,6 +36,8 @@ class VcpuThread {
   kvm::Vcpu& vcpu() { return vcpu_; }
   /// Runs the vCPU on a new thread, which `seal` confines before.
   Result<void> start(ThreadSeal seal);
+  /// Waits until the thread that `start` made is sealed, or could not be, which its owner is told.
+  void wait_until_ready() const { ready_.wait(false); }
   /// Says that the calling thread is to `run`. Before it is sealed; `start` does so itself.
   void adopt();
   /// Runs the vCPU on the calling thread until `stop` or its end.
@@ -67,6 +69,7 @@ class VcpuThread {
   pid_t thread_id_ = 0;
   pthread_t handle_ = 0;              // ...if it is another one
   std::atomic<bool> running_{false};  // from the setting of these on
+  std::atomic<bool> ready_{false};
   std::atomic<bool> stopping_{false};
   std::atomic<bool> ended_{false};
   Thread thread_;  // last: joined before the rest goes
