@@ -2,22 +2,24 @@
 #include "cli/confinement.hpp"
 
 #include <utility>
+#include <vector>
 
 #include "cli/exit_code.hpp"
+#include "cli/limits.hpp"
 #include "cli/terminal.hpp"
 #include "core/log.hpp"
+#include "jail/descriptors.hpp"
 #include "jail/seal.hpp"
 #include "jail/seccomp/forbidden.hpp"
 
 namespace mote {
 namespace {
 
-jail::SandboxOptions options_of(const VmConfig& config) {
-  jail::SandboxOptions options{.uid = config.sandbox.uid, .gid = config.sandbox.gid};
-  for (const NetConfig& net : config.nets) {
-    options.kept_fds.insert(options.kept_fds.end(), net.fds.begin(), net.fds.end());
-  }
-  return options;
+/// Descriptors that the VM was given.
+std::vector<int> given_fds(const VmConfig& config) {
+  std::vector<int> fds;
+  for (const NetConfig& net : config.nets) fds.insert(fds.end(), net.fds.begin(), net.fds.end());
+  return fds;
 }
 
 }  // namespace
@@ -27,6 +29,8 @@ Result<Confinement> Confinement::enter(const VmConfig& config) {
   if (!config.sandbox.enabled) {
     log(LogLevel::kWarn,
         "no sandbox: a guest that breaks out of its machine has all that this user has");
+    confinement.cgroup_ = TRY(apply_limits(config));
+    if (confinement.cgroup_) TRY(confinement.cgroup_->join());
     return confinement;
   }
   if (jail::kCanSeal) {
@@ -34,7 +38,12 @@ Result<Confinement> Confinement::enter(const VmConfig& config) {
   } else {
     log(LogLevel::kWarn, "no system call filters: this build has sanitizers, which need any call");
   }
-  confinement.sandbox_ = TRY(jail::Sandbox::enter(options_of(config)));
+  TRY(jail::close_descriptors_except(given_fds(config)));
+  confinement.cgroup_ = TRY(apply_limits(config));
+  confinement.sandbox_ = TRY(
+      jail::Sandbox::enter({.uid = config.sandbox.uid,
+                            .gid = config.sandbox.gid,
+                            .cgroup = confinement.cgroup_ ? &*confinement.cgroup_ : nullptr}));
   return confinement;
 }
 

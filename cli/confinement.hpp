@@ -8,17 +8,19 @@
 
 #include "core/result.hpp"
 #include "core/thread_role.hpp"
+#include "jail/cgroup/guard.hpp"
 #include "jail/sandbox.hpp"
 #include "vmm/config/vm_config.hpp"
 #include "vmm/machine/io_thread.hpp"
 
 namespace mote {
 
-/// The steps of confinement in the order of a start. Where the configuration has no sandbox each
-/// does nothing.
+/// The steps of confinement in the order of a start. Where the configuration has no sandbox,
+/// limits are all that is left of them.
 class Confinement {
  public:
-  /// Splits the process in two: see jail::Sandbox. Returns in both.
+  /// Makes the control group that the configuration's limits ask for and splits the process in two:
+  /// see jail::Sandbox. Returns in both. Closes descriptors that nobody has asked for.
   static Result<Confinement> enter(const VmConfig& config);
 
   /// In the supervisor: the exit code to end with. None in the process that is to go on.
@@ -32,6 +34,7 @@ class Confinement {
  private:
   Confinement() = default;
 
+  std::optional<jail::GuardedCgroup> cgroup_;
   std::optional<jail::Sandbox> sandbox_;
   ThreadSeal seal_ = nullptr;
 };

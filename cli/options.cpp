@@ -5,6 +5,7 @@
 
 #include "core/text.hpp"
 #include "vmm/config/block_option.hpp"
+#include "vmm/config/limit_option.hpp"
 #include "vmm/config/nearest.hpp"
 #include "vmm/config/net_option.hpp"
 #include "vmm/config/size.hpp"
@@ -82,6 +83,10 @@ Result<void> add_net(std::string_view argument, VmConfig& config) {
 Result<void> set_memory(std::string_view argument, VmConfig& config) {
   config.machine.memory_bytes = TRY(parse_size(argument));
   return {};
+}
+
+Result<void> set_limits(std::string_view argument, VmConfig& config) {
+  return parse_limit_option(argument, config.limits);
 }
 
 Result<void> set_huge_pages(std::string_view, VmConfig& config) {
@@ -175,6 +180,8 @@ constexpr Option kRunOptions[] = {
     {"gid", Argument::kRequired, "N", "group that root's VM runs as (default: as its user)",
      set_gid},
     {"no-sandbox", Argument::kNone, "", "do not confine the monitor: for debugging", clear_sandbox},
+    {"limit", Argument::kRequired, "LIMITS",
+     "what the VM may take: cpu=1.5,memory=256MiB,pids=32...", set_limits},
     {"timeline", Argument::kOptional, "FILE", "print the boot timeline; to FILE as a Chrome trace",
      set_timeline},
     {"help", Argument::kNone, "", "show this text", nullptr},

@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <csignal>
 #include <utility>
+#include <vector>
 
 #include "core/types.hpp"
 #include "jail/descriptors.hpp"
@@ -39,22 +40,24 @@ Result<void> confine_supervisor() {
 }
 
 /// The supervisor's part, to its end.
-Result<int> run_supervisor(pid_t vm, UniqueFd news) {
+Result<int> run_supervisor(pid_t vm, UniqueFd news, GuardedCgroup* cgroup) {
   const int network = leave_network_namespace();
   // WHY look at no result: a VM's process that is gone by now is the next thing that is noticed.
   static_cast<void>(::send(news.get(), &network, sizeof(network), MSG_NOSIGNAL));
-  Result<void> ready = close_descriptors_except({news.get()});
+  std::vector<int> kept = {news.get()};
+  if (cgroup != nullptr) kept.push_back(cgroup->connection());
+  Result<void> ready = close_descriptors_except(std::move(kept));
   if (ready) ready = confine_supervisor();
   if (!ready) ::kill(vm, SIGKILL);
   const int code = supervise(vm);
   TRY(ready);
+  if (cgroup != nullptr) TRY(cgroup->finish());
   return code;
 }
 
 }  // namespace
 
 Result<Sandbox> Sandbox::enter(const SandboxOptions& options) {
-  TRY(close_descriptors_except(options.kept_fds));
   Sandbox sandbox;
   if (is_privileged()) {
     sandbox.identity_ = TRY(choose_identity(options));
@@ -84,10 +87,15 @@ Result<Sandbox> Sandbox::enter(const SandboxOptions& options) {
         "raise the limit of processes (ulimit -u) or of the cgroup (pids.max)");
   }
   if (vm > 0) {
-    sandbox.exit_code_ = TRY(run_supervisor(vm, std::move(supervisors_end)));
+    sandbox.exit_code_ = TRY(run_supervisor(vm, std::move(supervisors_end), options.cgroup));
     return sandbox;
   }
   supervisors_end.reset();
+  if (options.cgroup != nullptr) {
+    TRY(options.cgroup->join());
+    options.cgroup->forget();
+  }
+  // Behind the join, so that the VM's group is the root of what it sees.
   TRY(leave_cgroup_namespace());
   sandbox.landlock_ = TRY(make_landlock_ruleset());
   return sandbox;

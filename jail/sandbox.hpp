@@ -6,10 +6,10 @@
 #include <sys/types.h>
 
 #include <optional>
-#include <vector>
 
 #include "core/fd.hpp"
 #include "core/result.hpp"
+#include "jail/cgroup/guard.hpp"
 #include "jail/credentials.hpp"
 
 namespace mote::jail {
@@ -17,7 +17,7 @@ namespace mote::jail {
 struct SandboxOptions {
   std::optional<uid_t> uid;   ///< none: kFirstVmUser and the process number; as root only
   std::optional<gid_t> gid;   ///< none: the same number as the user
-  std::vector<int> kept_fds;  ///< inherited descriptors that the VM was given
+  GuardedCgroup* cgroup = nullptr;  ///< what the VM's process joins; null: it stays where it is
 };
 
 /// What the VM's process holds of its sandbox until all its threads are inside.
@@ -28,8 +28,8 @@ struct SandboxOptions {
 class Sandbox {
  public:
   /// Splits the process in two and returns in both: in the supervisor when the VM's process has
-  /// ended. Called before there are threads, or files of the host are open. Errors are to be
-  /// reported in the process that they come in.
+  /// ended, and its control group is gone. Called before there are threads, or files of the
+  /// host are open. Errors are to be reported in the process that they come in.
   static Result<Sandbox> enter(const SandboxOptions& options);
 
   /// In the supervisor: the exit code to end with, the VM's own. None in the VM's process, which

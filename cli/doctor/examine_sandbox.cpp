@@ -9,6 +9,7 @@
 
 #include "cli/doctor/examine.hpp"
 #include "core/fd.hpp"
+#include "jail/descriptors.hpp"
 #include "jail/namespaces.hpp"
 #include "jail/sandbox.hpp"
 
@@ -16,7 +17,8 @@ namespace mote {
 namespace {
 
 Result<int> lock_in(int report) {
-  jail::Sandbox sandbox = TRY(jail::Sandbox::enter({.kept_fds = {report}}));
+  TRY(jail::close_descriptors_except({report}));
+  jail::Sandbox sandbox = TRY(jail::Sandbox::enter({}));
   if (const auto code = sandbox.exit_code()) return *code;
   TRY(sandbox.lock_in());
   TRY(sandbox.seal());

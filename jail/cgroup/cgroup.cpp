@@ -68,6 +68,7 @@ Result<void> Cgroup::make_in(const CgroupHierarchy& hierarchy, const CgroupPlace
   std::optional<CgroupDirectory> parent;
   if (hierarchy.unified) {
     std::vector<std::string_view> names;
+    names.reserve(controllers.size());
     for (const CgroupController& controller : controllers) names.push_back(controller.v2);
     UnifiedParent found =
         TRY(find_unified_parent(hierarchy, place.parent, names, ours, place.name + "-supervisor"));
@@ -91,6 +92,7 @@ Result<void> Cgroup::make_in(const CgroupHierarchy& hierarchy, const CgroupPlace
 
 Result<std::vector<UniqueFd>> Cgroup::open_entries() const {
   std::vector<UniqueFd> entries;
+  entries.reserve(parents_.size());
   for (const CgroupDirectory& parent : parents_) {
     entries.push_back(TRY(TRY(parent.child(name_)).open_processes()));
   }

@@ -87,9 +87,10 @@ Result<std::vector<UniqueFd>> receive_report(int connection) {
 /// Waits until nobody holds the other end.
 void await_end(int connection) {
   char byte = 0;
-  while (::recv(connection, &byte, 1, 0) != 0) {
-    if (errno != EINTR) return;
-  }
+  ssize_t size = 0;
+  do {
+    size = ::recv(connection, &byte, 1, 0);
+  } while (size > 0 || (size < 0 && errno == EINTR));
 }
 
 /// The guard must not hold the end whose closing it waits for, nor anything else of the

@@ -13,7 +13,6 @@ namespace mote::jail {
 namespace {
 
 constexpr const char* kSubtreeControl = "cgroup.subtree_control";
-constexpr u32 kLeafPatienceMs = 100;
 
 bool contains(const std::vector<std::string_view>& words, std::string_view word) {
   return std::find(words.begin(), words.end(), word) != words.end();

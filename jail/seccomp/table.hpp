@@ -205,13 +205,11 @@ inline constexpr Rule kRules[] = {
     rule(kSupervisor, CALL(rt_sigtimedwait), "wait for that, and for signals to pass on"),
     rule(kSupervisor, CALL(kill), "pass a signal on"),
     rule(kSupervisor, CALL(restart_syscall), "go on waiting after the process was stopped"),
-    rule(kSupervisor, CALL(read), "what the cgroup's files say"),
-    rule(kSupervisor, CALL(close), "descriptors that were needed once"),
-    rule(kSupervisor, CALL(openat), "the cgroup's files, below a folder that is open"),
-    rule(kSupervisor, CALL(unlinkat), "remove the cgroup"),
+    rule(kSupervisor, CALL(shutdown), "have the guard remove the control group"),
+    rule(kSupervisor, CALL(close), "the same"),
+    rule(kSupervisor, CALL(wait4), "until it has"),
     rule(kSupervisor, CALL(brk), "the heap"),
     rule(kSupervisor, CALL(clock_gettime), "the time, where the host's clock needs the kernel"),
-    rule(kSupervisor, CALL(clock_nanosleep), "wait until the cgroup is empty"),
 };
 
 #undef CALL

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 #include <vector>
 
 #include "core/fd.hpp"
@@ -20,6 +21,7 @@ using namespace toml_values;
 
 constexpr std::size_t kMaxFileSize = kMiB;
 constexpr std::size_t kMostProblems = 20;  // more are counted, but not listed
+constexpr i64 kMostCount = std::numeric_limits<u32>::max();
 constexpr std::string_view kBlock = "block";
 constexpr std::string_view kNet = "net";
 
@@ -102,6 +104,22 @@ constexpr KnownKey kKeys[] = {
      [](Value v, To t) {
        return set_number(v, kMinSandboxId, kMaxSandboxId, t.config.sandbox.gid.emplace());
      }},
+    {{"limits", "cpu"}, [](Value v, To t) { return set_cpus(v, t.config.limits.cpu); }},
+    {{"limits", "cpu_weight"},
+     [](Value v, To t) { return set_number(v, 1, kMaxCpuWeight, t.config.limits.cpu_weight); }},
+    {{"limits", "memory"}, [](Value v, To t) { return set_size(v, t.config.limits.memory_bytes); }},
+    {{"limits", "pids"},
+     [](Value v, To t) { return set_number(v, 1, kMostCount, t.config.limits.pids); }},
+    {{"limits", "read_bandwidth"},
+     [](Value v, To t) { return set_size(v, t.config.limits.read_bandwidth); }},
+    {{"limits", "write_bandwidth"},
+     [](Value v, To t) { return set_size(v, t.config.limits.write_bandwidth); }},
+    {{"limits", "read_operations"},
+     [](Value v, To t) { return set_number(v, 1, kMostCount, t.config.limits.read_operations); }},
+    {{"limits", "write_operations"},
+     [](Value v, To t) { return set_number(v, 1, kMostCount, t.config.limits.write_operations); }},
+    {{"limits", "parent"}, [](Value v, To t) { return set_text(v, t.config.limits.parent); }},
+    {{"limits", "group"}, [](Value v, To t) { return set_text(v, t.config.limits.group); }},
     {{"timeline", "table"}, [](Value v, To t) { return set_flag(v, t.config.timeline.table); }},
     {{"timeline", "json"},
      [](Value v, To t) { return set_path(v, t.directory, t.config.timeline.json_path); }},

@@ -90,6 +90,23 @@ std::string set_number(const toml::node& value, i64 least, i64 most, T& number) 
   return {};
 }
 
+template <class T>
+std::string set_number(const toml::node& value, i64 least, i64 most, std::optional<T>& number) {
+  return set_number(value, least, most, number.emplace());
+}
+
+inline std::string set_cpus(const toml::node& value, std::optional<u32>& thousandths) {
+  constexpr double kLeast = kMinCpuLimit / 1000.0;
+  constexpr double kMost = kMaxCpuLimit / 1000.0;
+  const auto cpus = value.is_number() ? value.value<double>() : std::nullopt;
+  if (!cpus) return wrong_type("a number of CPUs, as in 1.5", value);
+  if (!(*cpus >= kLeast && *cpus <= kMost)) {
+    return format("must be a number of CPUs from %g to %g, not %g", kLeast, kMost, *cpus);
+  }
+  thousandths = static_cast<u32>(*cpus * 1000 + 0.5);
+  return {};
+}
+
 inline std::string set_memory(const toml::node& value, u64& bytes) {
   const auto* string = value.as_string();
   if (string == nullptr) return wrong_type("a string with a unit, as in \"128MiB\"", value);
@@ -97,6 +114,10 @@ inline std::string set_memory(const toml::node& value, u64& bytes) {
   if (!size) return "is wrong: " + size.error().message();
   bytes = *size;
   return {};
+}
+
+inline std::string set_size(const toml::node& value, std::optional<u64>& bytes) {
+  return set_memory(value, bytes.emplace());
 }
 
 inline std::string set_mac(const toml::node& value, std::optional<MacAddress>& mac) {

@@ -10,6 +10,7 @@
 #include "core/interface_name.hpp"
 #include "core/text.hpp"
 #include "vmm/config/size.hpp"
+#include "vmm/config/validate_limits.hpp"
 
 namespace mote {
 namespace {
@@ -251,6 +252,7 @@ Result<void> validate(const VmConfig& config) {
   TRY(validate_device_count(config.blocks.size(), config.nets.size()));
   TRY(validate_blocks(config.blocks));
   TRY(validate_nets(config.nets));
+  TRY(validate_limits(config));
   TRY(validate_serial(config.serial));
   return validate_sandbox(config.sandbox);
 }

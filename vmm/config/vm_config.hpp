@@ -27,6 +27,9 @@ inline constexpr u32 kMaxMtu = 65521;    ///< what a tap takes
 /// The least that holds a disk's request in three descriptors and a power of two.
 inline constexpr u32 kMinQueueSize = 4;
 inline constexpr u32 kMaxQueueSize = 1024;
+inline constexpr u32 kMinCpuLimit = 10;         ///< thousandths; what the kernel takes
+inline constexpr u32 kMaxCpuLimit = 1'000'000;  ///< thousandths
+inline constexpr u32 kMaxCpuWeight = 10'000;
 
 inline constexpr u32 kMinSandboxId = 1;  ///< users and groups of a VM; 0 is root
 inline constexpr u32 kMaxSandboxId = 4294967294;
@@ -129,6 +132,21 @@ struct TimelineConfig {
   bool operator==(const TimelineConfig&) const = default;
 };
 
+/// What the VM may take of the host, by a control group of its own. Empty: as much as there is.
+struct LimitsConfig {
+  std::optional<u32> cpu;         ///< CPU time per time, in thousandths
+  std::optional<u32> cpu_weight;  ///< share of busy CPUs; others have 100
+  std::optional<u64> memory_bytes;
+  std::optional<u32> pids;             ///< processes and threads
+  std::optional<u64> read_bandwidth;   ///< bytes per second from each disk of the host
+  std::optional<u64> write_bandwidth;  ///< bytes per second to it
+  std::optional<u32> read_operations;  ///< per second
+  std::optional<u32> write_operations;
+  std::string parent;  ///< control group to make it in: "/a/b"; empty: that of this process
+  std::string group;   ///< its name; empty: "mote-" and the process number
+  bool operator==(const LimitsConfig&) const = default;
+};
+
 struct VmConfig {
   KernelConfig kernel;
   MachineConfig machine;
@@ -136,6 +154,7 @@ struct VmConfig {
   std::vector<NetConfig> nets;      ///< behind the disks, likewise
   SerialConfig serial;
   SandboxConfig sandbox;
+  LimitsConfig limits;
   TimelineConfig timeline;
   bool operator==(const VmConfig&) const = default;
 };

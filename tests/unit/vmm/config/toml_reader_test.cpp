@@ -74,6 +74,17 @@ path = "/tmp/log"
 enabled = false
 uid = 4321
 gid = 8765
+[limits]
+cpu = 1.5
+cpu_weight = 50
+memory = "4GiB"
+pids = 40
+read_bandwidth = "100MiB"
+write_bandwidth = "50MiB"
+read_operations = 1000
+write_operations = 500
+parent = "/vms"
+group = "one"
 [timeline]
 table = true
 json = "/tmp/trace.json"
@@ -104,6 +115,16 @@ json = "/tmp/trace.json"
                    {.fds = {7, 8}}};
   expected.serial = {SerialMode::kFile, "/tmp/log"};
   expected.sandbox = {false, 4321, 8765};
+  expected.limits = {.cpu = 1500,
+                     .cpu_weight = 50,
+                     .memory_bytes = 4 * kGiB,
+                     .pids = 40,
+                     .read_bandwidth = 100 * kMiB,
+                     .write_bandwidth = 50 * kMiB,
+                     .read_operations = 1000,
+                     .write_operations = 500,
+                     .parent = "/vms",
+                     .group = "one"};
   expected.timeline = {true, "/tmp/trace.json"};
   EXPECT_EQ(config, expected);
 }
@@ -290,6 +311,19 @@ TEST(TomlReader, RefusesNumbersOutOfRange) {
             "vm.toml:1:17: 'machine.vcpus' must be a whole number from 1 to 32, not 4294967297");
   EXPECT_EQ(refusal("machine.vcpus = -1"),
             "vm.toml:1:17: 'machine.vcpus' must be a whole number from 1 to 32, not -1");
+}
+
+TEST(TomlReader, TakesWholeAndPartialCpus) {
+  EXPECT_EQ(read("limits.cpu = 2").limits.cpu, 2000u);
+  EXPECT_EQ(read("limits.cpu = 0.29").limits.cpu, 290u);
+  EXPECT_EQ(refusal("limits.cpu = 0"),
+            "vm.toml:1:14: 'limits.cpu' must be a number of CPUs from 0.01 to 1000, not 0");
+  EXPECT_EQ(refusal("limits.cpu = nan"),
+            "vm.toml:1:14: 'limits.cpu' must be a number of CPUs from 0.01 to 1000, not nan");
+  EXPECT_EQ(refusal("limits.cpu = \"1.5\""),
+            "vm.toml:1:14: 'limits.cpu' must be a number of CPUs, as in 1.5, not a string");
+  EXPECT_EQ(refusal("limits.pids = 0"),
+            "vm.toml:1:15: 'limits.pids' must be a whole number from 1 to 4294967295, not 0");
 }
 
 TEST(TomlReader, RefusesSizesWithoutUnit) {
