@@ -40,10 +40,10 @@ Result<Confinement> Confinement::enter(const VmConfig& config) {
   }
   TRY(jail::close_descriptors_except(given_fds(config)));
   confinement.cgroup_ = TRY(apply_limits(config));
-  confinement.sandbox_ = TRY(
-      jail::Sandbox::enter({.uid = config.sandbox.uid,
-                            .gid = config.sandbox.gid,
-                            .cgroup = confinement.cgroup_ ? &*confinement.cgroup_ : nullptr}));
+  confinement.sandbox_ =
+      TRY(jail::Sandbox::enter({.uid = config.sandbox.uid,
+                                .gid = config.sandbox.gid,
+                                .cgroup = confinement.cgroup_ ? &*confinement.cgroup_ : nullptr}));
   return confinement;
 }
 

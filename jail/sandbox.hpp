@@ -15,8 +15,8 @@
 namespace mote::jail {
 
 struct SandboxOptions {
-  std::optional<uid_t> uid;   ///< none: kFirstVmUser and the process number; as root only
-  std::optional<gid_t> gid;   ///< none: the same number as the user
+  std::optional<uid_t> uid;         ///< none: kFirstVmUser and the process number; as root only
+  std::optional<gid_t> gid;         ///< none: the same number as the user
   GuardedCgroup* cgroup = nullptr;  ///< what the VM's process joins; null: it stays where it is
 };
 

@@ -108,8 +108,9 @@ pid_t vm_process(pid_t mote) {
   const std::string self = std::to_string(mote);
   for (int i = 0; i < 1000; ++i) {
     std::ifstream children("/proc/" + self + "/task/" + self + "/children");
-    pid_t child = 0;
-    if (children >> child) return child;
+    pid_t youngest = 0;
+    for (pid_t child = 0; children >> child;) youngest = child;
+    if (youngest != 0) return youngest;
     ::usleep(1000);
   }
   return 0;

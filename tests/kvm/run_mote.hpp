@@ -20,8 +20,8 @@ struct Outcome {
   std::chrono::duration<double> took{};
 };
 
-/// The process of the VM itself, which `mote`, the one that was started, supervises; waits for it.
-/// 0 when there is none.
+/// The process of the VM itself, which `mote`, the one that was started, supervises: the last that
+/// it made. Waits for it; 0 when there is none.
 pid_t vm_process(pid_t mote);
 
 /// A mote process with pipes (or a terminal of its own) at its standard streams.

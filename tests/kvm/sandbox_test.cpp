@@ -13,6 +13,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <fstream>
+#include <functional>
 #include <set>
 #include <sstream>
 
@@ -193,6 +194,55 @@ TEST_F(Sandbox, IsLeftOutOnRequest) {
   EXPECT_EQ(link(proc(process.pid()) + "/ns/mnt"), link("/proc/self/ns/mnt"));
   process.signal(SIGTERM);
   EXPECT_EQ(process.finish().exit_code, 143);
+}
+
+/// The processes that a process has made, in that order.
+std::vector<pid_t> children(pid_t process) {
+  std::ifstream file(proc(process) + "/task/" + std::to_string(process) + "/children");
+  std::vector<pid_t> found;
+  for (pid_t child = 0; file >> child;) found.push_back(child);
+  return found;
+}
+
+/// The control group of the number of processes, by the path of its folder.
+std::string pids_group(pid_t process) {
+  std::ifstream file(proc(process) + "/cgroup");
+  for (std::string line; std::getline(file, line);) {
+    if (const auto v1 = line.find(":pids:"); v1 != std::string::npos) {
+      return "/sys/fs/cgroup/pids" + line.substr(v1 + 6);
+    }
+    if (line.rfind("0::", 0) == 0 && ::access("/sys/fs/cgroup/cgroup.controllers", F_OK) == 0) {
+      return "/sys/fs/cgroup" + line.substr(3);
+    }
+  }
+  return {};
+}
+
+TEST_F(Sandbox, LimitsPutTheVmIntoAGroupThatGoesWithWhateverEndsIt) {
+  // The guard is made first, the VM's process second.
+  const auto by = [](auto whom, int signal) {
+    return [=](const Process& process) { ::kill(whom(process), signal); };
+  };
+  const auto supervisor = [](const Process& process) { return process.pid(); };
+  const auto guard = [](const Process& process) { return children(process.pid()).at(0); };
+  const auto vm = [](const Process& process) { return children(process.pid()).at(1); };
+  const std::function<void(const Process&)> ends[] = {by(supervisor, SIGTERM),
+                                                      by(supervisor, SIGKILL), by(vm, SIGKILL)};
+  for (const auto& end : ends) {
+    Process process({"run", "--kernel", guest("halt_forever"), "--limit", "pids=40"});
+    ASSERT_TRUE(process.wait_for_output("idle")) << process.errors();
+    const pid_t guarding = guard(process);
+    const std::string group = pids_group(vm(process));
+    EXPECT_NE(group, pids_group(process.pid()));
+    EXPECT_EQ(group.substr(group.rfind('/') + 1), "mote-" + std::to_string(process.pid()));
+    std::ifstream file(group + "/pids.max");
+    int limit = 0;
+    EXPECT_TRUE(file >> limit && limit == 40) << group;
+    end(process);
+    process.finish();
+    EXPECT_TRUE(is_gone(guarding));
+    EXPECT_NE(::access(group.c_str(), F_OK), 0) << group << " is left";
+  }
 }
 
 /// Where an ordinary user finds the program, a guest and a /dev/kvm that everybody may open.
