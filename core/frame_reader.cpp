@@ -38,13 +38,18 @@ void FrameReader::stop() {
   if (reading_) loop_.cancel(operation_);
 }
 
-std::span<std::byte> FrameReader::front() const {
+std::span<std::byte> FrameReader::front() {
+  if (!restored_.empty()) return restored_[restored_first_];
   if (count_ == 0) return {};
   const Frame& frame = frames_[first_];
   return buffers_.buffer(frame.buffer).first(frame.size);
 }
 
 void FrameReader::drop_front() {
+  if (!restored_.empty()) {
+    if (++restored_first_ == restored_.size()) forget();
+    return;
+  }
   CHECK(count_ > 0, "there is a frame to drop");
   buffers_.give(frames_[first_].buffer);
   first_ = (first_ + 1) & (buffers_.count() - 1u);
@@ -56,8 +61,35 @@ void FrameReader::refill() {
   read_on();
 }
 
+/// Of what was restored, gives the memory back too.
+void FrameReader::forget() {
+  restored_ = {};
+  restored_first_ = 0;
+}
+
+FrameReader::Frames FrameReader::save() const {
+  Frames frames(restored_.begin() + restored_first_, restored_.end());
+  for (u32 i = 0; i < count_; ++i) {
+    const Frame& frame = frames_[(first_ + i) & (buffers_.count() - 1u)];
+    const auto bytes = buffers_.buffer(frame.buffer).first(frame.size);
+    frames.emplace_back(bytes.begin(), bytes.end());
+  }
+  return frames;
+}
+
+void FrameReader::restore(Frames frames) {
+  forget();
+  while (count_ > 0) drop_front();
+  buffers_.publish();
+  if (frames.size() > buffers_.count()) frames.resize(buffers_.count());
+  std::erase_if(frames, [this](const auto& frame) {
+    return frame.empty() || frame.size() > buffers_.buffer(0).size();
+  });
+  restored_ = std::move(frames);
+}
+
 void FrameReader::read_on() {
-  if (!wanted_ || reading_ || count_ == buffers_.count()) return;
+  if (!wanted_ || reading_ || count_ == buffers_.count() || !restored_.empty()) return;
   reading_ = true;
   if (multishot_) {
     operation_ = loop_.read_on(fd_, buffers_, *this);
@@ -78,7 +110,7 @@ void FrameReader::on_read(u16 buffer, u32 size) {
 
 void FrameReader::on_read_end(i32 result) {
   reading_ = false;
-  if (!wanted_) return;
+  if (!wanted_) return listener_.on_read_stopped();
   switch (result) {
     case -EAGAIN:
       // Where the ring cannot wait for a descriptor that does not block, a read says so.

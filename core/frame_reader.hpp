@@ -21,6 +21,8 @@ class FrameListener {
   /// Nothing more is read until the next `FrameReader::start`. `error`: a negated errno, or 0 when
   /// the other end has closed.
   virtual void on_read_failed(i32 error) = 0;
+  /// After a `FrameReader::stop` that found it reading: nothing is on its way any more.
+  virtual void on_read_stopped() = 0;
 };
 
 /// Reads from a descriptor, each read a frame, into buffers of its own, and keeps the frames until
@@ -46,15 +48,24 @@ class FrameReader final : private ReadSink {
 
   /// Reads from now on.
   void start();
-  /// Reads nothing more; a frame that is on its way may still come.
+  /// Reads nothing more; while it `is_reading`, a frame that is on its way may still come.
   void stop();
+  bool is_reading() const { return reading_; }
 
   /// The oldest frame; empty when there is none.
-  std::span<std::byte> front() const;
+  std::span<std::byte> front();
   /// Gives its buffer back. Precondition: there is one.
   void drop_front();
   /// Reads on into buffers that were given back: once for many of them.
   void refill();
+
+  /// Frames that wait, oldest first; plain data.
+  using Frames = std::vector<std::vector<std::byte>>;
+  /// A copy of them. While it is not reading also for another thread.
+  Frames save() const;
+  /// Takes frames that another has read, in place of those that wait: as many as there are buffers,
+  /// and of these the ones that fit. No more are read until they are dropped. The same.
+  void restore(Frames frames);
 
  private:
   struct Frame {
@@ -66,6 +77,7 @@ class FrameReader final : private ReadSink {
   void on_read_end(i32 result) override;
   void on_single(i32 result);
   void read_on();
+  void forget();
 
   EventLoop& loop_;
   FrameListener& listener_;
@@ -75,8 +87,10 @@ class FrameReader final : private ReadSink {
   std::vector<Frame> frames_;  // a ring: places first_ .. first_ + count_ - 1 are taken
   u32 first_ = 0;
   u32 count_ = 0;
-  bool wanted_ = false;   // between `start` and `stop`
-  bool reading_ = false;  // `operation_` is in flight
+  Frames restored_;         // these come first,
+  u32 restored_first_ = 0;  // from here on
+  bool wanted_ = false;     // between `start` and `stop`
+  bool reading_ = false;    // `operation_` is in flight
   OperationId operation_;
 };
 

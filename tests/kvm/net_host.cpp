@@ -311,7 +311,13 @@ void Reflector::run() {
     if (!frame || frame->bytes.compare(0, 6, own) != 0) continue;
     frame->bytes = frame->bytes.substr(6, 6) + own + frame->bytes.substr(12);
     frame->header.flags &= kNeedsChecksum;
-    if (socket_.send(*frame)) ++returned_;
+    // The kernel wakes a tap's queue some time after a process has opened it, later on a busy host.
+    bool is_sent = socket_.send(*frame);
+    for (int i = 0; i < 2'000 && !is_sent && errno == ENOBUFS && !is_over_; ++i) {
+      ::usleep(1'000);
+      is_sent = socket_.send(*frame);
+    }
+    if (is_sent) ++returned_;
   }
 }
 

@@ -92,7 +92,7 @@ void Net::read_config(u64 offset, std::span<std::byte> data) {
   {
     const std::lock_guard guard(lock_);
     config.status =
-        static_cast<u16>((state_.link_up ? kLinkUp : 0) | (state_.announce ? kAnnounce : 0));
+        static_cast<u16>((settings_.link_up ? kLinkUp : 0) | (settings_.announce ? kAnnounce : 0));
   }
   std::byte bytes[sizeof(config)];
   std::memcpy(bytes, &config, sizeof(config));
@@ -104,26 +104,26 @@ void Net::read_config(u64 offset, std::span<std::byte> data) {
 
 void Net::set_driver_features(u64 features) {
   const std::lock_guard guard(lock_);
-  if (std::exchange(restored_, false) && features == state_.features) return;
+  if (std::exchange(restored_, false) && features == settings_.features) return;
   // What was negotiated is on, and one pair is in use, until the driver says otherwise
   // [Virtio 1.2 5.1.6.5.5, 5.1.6.5.6].
   apply({.features = features,
          .pairs = 1,
          .offloads = features & net_feature::kGuestOffloads,
-         .link_up = state_.link_up});
+         .link_up = settings_.link_up});
 }
 
-/// Makes `state` the device's, as far as device and features allow.
-void Net::apply(State state) {
-  const u64 features = state.features;
-  if (!are_offloads_possible(state.offloads, features)) state.offloads = 0;
-  if ((features & net_feature::kGuestAnnounce) == 0) state.announce = false;
-  state_ = state;
+/// Makes `settings` the device's, as far as device and features allow.
+void Net::apply(Settings settings) {
+  const u64 features = settings.features;
+  if (!are_offloads_possible(settings.offloads, features)) settings.offloads = 0;
+  if ((features & net_feature::kGuestAnnounce) == 0) settings.announce = false;
+  settings_ = settings;
   device_.rules.features = features;
-  device_.link_up = state.link_up;
+  device_.link_up = settings.link_up;
   const u32 most = (features & net_feature::kMq) != 0 ? pair_count() : 1;
-  static_cast<void>(set_offloads(state.offloads));
-  static_cast<void>(set_pairs(static_cast<u16>(std::clamp<u32>(state.pairs, 1, most))));
+  static_cast<void>(set_offloads(settings.offloads));
+  static_cast<void>(set_pairs(static_cast<u16>(std::clamp<u32>(settings.pairs, 1, most))));
 }
 
 void Net::report(const Error& error) {
@@ -138,7 +138,7 @@ bool Net::set_offloads(u64 offloads) {
     report(done.error());
     return false;
   }
-  state_.offloads = offloads;
+  settings_.offloads = offloads;
   return true;
 }
 
@@ -146,8 +146,8 @@ bool Net::set_offloads(u64 offloads) {
 bool Net::set_pairs(u16 pairs) {
   for (u32 pair = pairs; pair < pair_count(); ++pair) receive_[pair]->set_active(false);
   const auto done = pair_count() > 1 ? port_->use_pairs(pairs) : Result<void>();
-  if (done) state_.pairs = pairs;
-  for (u32 pair = 0; pair < state_.pairs; ++pair) receive_[pair]->set_active(true);
+  if (done) settings_.pairs = pairs;
+  for (u32 pair = 0; pair < settings_.pairs; ++pair) receive_[pair]->set_active(true);
   if (done) return true;
   report(done.error());
   return false;
@@ -161,7 +161,7 @@ bool Net::execute(const NetCommand& command) {
     case NetCommandKind::kSetOffloads:
       return set_offloads(command.offloads);
     case NetCommandKind::kAnnounced:
-      state_.announce = false;
+      settings_.announce = false;
       return true;
     case NetCommandKind::kRefused:
       break;
@@ -172,8 +172,8 @@ bool Net::execute(const NetCommand& command) {
 void Net::set_link(bool up) {
   {
     const std::lock_guard guard(lock_);
-    if (state_.link_up == up) return;
-    state_.link_up = up;
+    if (settings_.link_up == up) return;
+    settings_.link_up = up;
     device_.link_up = up;
   }
   on_status_changed();
@@ -182,8 +182,8 @@ void Net::set_link(bool up) {
 void Net::announce() {
   {
     const std::lock_guard guard(lock_);
-    if ((state_.features & net_feature::kGuestAnnounce) == 0) return;
-    state_.announce = true;
+    if ((settings_.features & net_feature::kGuestAnnounce) == 0) return;
+    settings_.announce = true;
   }
   on_status_changed();
 }
@@ -206,22 +206,32 @@ Net::Counters Net::counters() const {
 
 void Net::reset() {
   const std::lock_guard guard(lock_);
-  state_ = {.link_up = state_.link_up};
+  settings_ = {.link_up = settings_.link_up};
   device_.rules.features = 0;
   ++device_.epoch;
   restored_ = false;
   // The port is told when the next driver comes: nobody reads frames before.
 }
 
-Net::State Net::save() const {
+Net::Settings Net::settings() const {
   const std::lock_guard guard(lock_);
-  return state_;
+  return settings_;
 }
 
-void Net::restore(const State& state) {
+Net::State Net::save() const {
+  State state{.settings = settings(), .frames = {}};
+  for (const auto& queue : receive_) state.frames.push_back(queue->save_frames());
+  return state;
+}
+
+void Net::restore(State state) {
   const std::lock_guard guard(lock_);
-  restored_ = state.features != 0 && state_.features == 0;
-  apply(state);
+  restored_ = state.settings.features != 0 && settings_.features == 0;
+  apply(state.settings);
+  state.frames.resize(pair_count());
+  for (u32 pair = 0; pair < pair_count(); ++pair) {
+    receive_[pair]->restore_frames(std::move(state.frames[pair]));
+  }
 }
 
 }  // namespace mote::virtio

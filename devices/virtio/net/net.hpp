@@ -40,14 +40,21 @@ class Net final : public Device, private NetCommandHandler {
   /// Places of a loop's table of fixed files that one device takes at most.
   static constexpr u32 kFilesPerLoop = kMaxPairs;
 
-  /// What driver and host have set; plain data. Frames that were read ahead are not in it: they are
-  /// lost as a network loses some.
-  struct State {
+  /// What driver and host have set; plain data.
+  struct Settings {
     u64 features = 0;  ///< negotiated; 0: not yet
     u16 pairs = 1;     ///< in use
     u64 offloads = 0;  ///< GUEST_* bits that are on
     bool link_up = true;
     bool announce = false;  ///< the driver has been asked to announce itself and has not yet
+    bool operator==(const Settings&) const = default;
+  };
+  /// All that another device needs to go on; plain data.
+  struct State {
+    Settings settings;
+    /// By pair: frames that have left the port and have not reached the driver, each behind a
+    /// NetHeader. At most 128 of a pair.
+    std::vector<FrameReader::Frames> frames;
     bool operator==(const State&) const = default;
   };
   /// Frames since the start.
@@ -71,9 +78,12 @@ class Net final : public Device, private NetCommandHandler {
   /// Any thread.
   Counters counters() const;
 
+  /// Any thread.
+  Settings settings() const;
+  /// Precondition for both: all queues rest. Takes any State, before the transport's or after it;
+  /// no queue is started.
   State save() const;
-  /// Takes any State, before the transport's or after it. No queue is started.
-  void restore(const State& state);
+  void restore(State state);
 
   std::string_view name() const override { return id_; }
   u32 type() const override { return 1; }
@@ -96,7 +106,7 @@ class Net final : public Device, private NetCommandHandler {
   u32 pair_count() const { return static_cast<u32>(receive_.size()); }
   QueueWorker& worker(u32 index) const;
   bool execute(const NetCommand& command) override;
-  void apply(State state);
+  void apply(Settings settings);
   void report(const Error& error);
   bool set_pairs(u16 pairs);
   bool set_offloads(u64 offloads);
@@ -113,8 +123,8 @@ class Net final : public Device, private NetCommandHandler {
   std::unique_ptr<NetControlQueue> early_control_;  // null with one pair
 
   mutable std::mutex lock_;  // guards the two below; taken before the port's and loops'
-  State state_;
-  bool restored_ = false;  // the transport is about to tell the features that `state_` has
+  Settings settings_;
+  bool restored_ = false;  // the transport is about to tell the features that `settings_` has
   std::atomic<u32> generation_{0};
 };
 

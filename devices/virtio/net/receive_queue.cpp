@@ -52,6 +52,16 @@ void NetReceiveQueue::end_queue() {
   take_back();
 }
 
+FrameReader::Frames NetReceiveQueue::save_frames() const {
+  return epoch_ == device_.epoch ? reader_->save() : FrameReader::Frames();
+}
+
+void NetReceiveQueue::restore_frames(FrameReader::Frames frames) {
+  epoch_ = device_.epoch;
+  admitted_ = false;
+  reader_->restore(std::move(frames));
+}
+
 void NetReceiveQueue::set_active(bool active) {
   if (active_.exchange(active) == active) return;
   loop().post(Completion::to<&NetReceiveQueue::on_active_changed>(this));
@@ -67,6 +77,11 @@ void NetReceiveQueue::on_active_changed(i32) {
 
 void NetReceiveQueue::on_frame() {
   if (is_running()) wake();
+}
+
+/// Somebody may be waiting for it.
+void NetReceiveQueue::on_read_stopped() {
+  if (is_running()) finished();
 }
 
 void NetReceiveQueue::on_read_failed(i32 error) {

@@ -13,7 +13,8 @@ namespace mote::virtio {
 
 /// Frames are read ahead into buffers of our own and copied from there into the driver's, whose
 /// headers tell over how many of them a frame was spread. Frames for which the driver has no
-/// buffers wait, first in ours, then in the host's end; nothing is lost here.
+/// buffers wait, first in ours, then in the host's end; nothing is lost here. While the queue rests
+/// nothing is on its way, and what waits here can be saved.
 ///
 /// Dropped and counted are only frames that are not sound or not what was negotiated, and those for
 /// which a whole queue of buffers, or without MRG_RXBUF the one whose turn it is, is too small.
@@ -29,6 +30,11 @@ class NetReceiveQueue final : public QueueWorker, private FrameListener {
   /// Whether frames are read while the queue runs. Any thread, one at a time.
   void set_active(bool active);
   const NetCounters& counters() const { return counters_; }
+
+  /// Frames that were read ahead for the driver that there is. Any thread, while the queue rests.
+  FrameReader::Frames save_frames() const;
+  /// Has these for the driver, instead of what was read ahead. The same.
+  void restore_frames(FrameReader::Frames frames);
 
  private:
   /// A chain that part of a frame has been copied to.
@@ -48,9 +54,10 @@ class NetReceiveQueue final : public QueueWorker, private FrameListener {
   bool serve() override;
   bool wants_more() const override { return !reader_->front().empty(); }
   void end_queue() override;
-  bool is_idle() const override { return true; }
+  bool is_idle() const override { return !reader_->is_reading(); }
   void on_frame() override;
   void on_read_failed(i32 error) override;
+  void on_read_stopped() override;
   void on_active_changed(i32);
 
   bool deliver(std::span<std::byte> frame);

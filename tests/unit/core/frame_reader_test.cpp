@@ -22,6 +22,8 @@ struct Listener final : FrameListener {
     error = why;
     ++failures;
   }
+  std::atomic<u32> stops{0};
+  void on_read_stopped() override { ++stops; }
 };
 
 template <class Condition>
@@ -124,6 +126,58 @@ TEST_P(FrameReaderTest, NothingIsReadBeforeAStartOrAfterAStop) {
   thread.call([this] { reader->start(); });
   ASSERT_TRUE(comes_true([&] { return listener.frames == 2; }));
   EXPECT_EQ(take(), "second");
+}
+
+TEST_P(FrameReaderTest, AfterAStopNothingIsOnItsWay) {
+  run();
+  thread.call([this] {
+    EXPECT_TRUE(reader->is_reading());
+    reader->stop();
+  });
+  ASSERT_TRUE(comes_true([&] { return listener.stops == 1; }));
+  thread.call([this] { EXPECT_FALSE(reader->is_reading()); });
+  send("later");
+  thread.call([] {});
+  EXPECT_FALSE(is_socket_empty());
+}
+
+TEST_P(FrameReaderTest, FramesThatWaitMoveToAnother) {
+  run();
+  for (int i = 0; i < 5; ++i) send(std::to_string(i));
+  ASSERT_TRUE(comes_true([&] { return listener.frames == 5; }));
+  EXPECT_EQ(take(), "0");
+  thread.call([this] { reader->stop(); });
+  ASSERT_TRUE(comes_true([&] { return listener.stops == 1; }));
+  FrameReader::Frames frames = reader->save();
+  ASSERT_EQ(frames.size(), 4u);
+  thread.call([&] { reader->restore({}); });
+  EXPECT_EQ(take(), "") << "what waited is replaced";
+  thread.call([&] {
+    reader->restore(frames);
+    reader->start();
+  });
+  send("5");
+  EXPECT_EQ(take(), "1");
+  EXPECT_FALSE(is_socket_empty()) << "no more is read while some wait";
+  thread.call([&] { frames = reader->save(); });
+  EXPECT_EQ(frames.size(), 3u);
+  for (int i = 2; i < 5; ++i) EXPECT_EQ(take(), std::to_string(i));
+  ASSERT_TRUE(comes_true([&] { return listener.frames == 6; }));
+  EXPECT_EQ(take(), "5");
+}
+
+TEST_P(FrameReaderTest, OfFramesFromOutsideItTakesWhatABufferAndTheRingHold) {
+  thread.start();
+  FrameReader::Frames frames(20, std::vector<std::byte>(10));
+  frames[0].clear();
+  frames[1].resize(1001);
+  frames[2].resize(1000);
+  thread.call([&] {
+    reader->restore(frames);
+    frames = reader->save();
+  });
+  ASSERT_EQ(frames.size(), 6u);
+  EXPECT_EQ(frames[0].size(), 1000u);
 }
 
 TEST_P(FrameReaderTest, StopsAndStartsInOneTurnLoseNothing) {

@@ -58,6 +58,12 @@ struct FakeWire {
     return received;
   }
 
+  /// Whether the device has read all that was sent.
+  bool is_read(u32 pair = 0) const {
+    pollfd ready{device[pair].get(), POLLIN, 0};
+    return ::poll(&ready, 1, 0) == 0;
+  }
+
   std::vector<UniqueFd> device, host;
   u64 features = ~u64{0};
   std::atomic<u64> offloads{~u64{0}};  ///< as set last

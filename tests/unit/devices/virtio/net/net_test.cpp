@@ -95,14 +95,14 @@ TEST_F(NetDeviceTest, OffloadsAreTheDriversToSwitch) {
   EXPECT_EQ(wire.offloads, 0u);
   EXPECT_EQ(set_offloads(kGuestCsum | kGuestTso6), 0);
   EXPECT_EQ(wire.offloads, kGuestCsum | kGuestTso6);
-  EXPECT_EQ(net->save().offloads, kGuestCsum | kGuestTso6);
+  EXPECT_EQ(net->settings().offloads, kGuestCsum | kGuestTso6);
   EXPECT_EQ(set_offloads(kGuestTso6), 1);
   EXPECT_EQ(set_offloads(kGuestCsum | kCsum), 1);
   EXPECT_EQ(set_offloads(~u64{0}), 1);
   EXPECT_EQ(wire.offloads, kGuestCsum | kGuestTso6) << "refused commands change nothing";
   wire.fails = true;
   EXPECT_EQ(set_offloads(0), 1);
-  EXPECT_EQ(net->save().offloads, kGuestCsum | kGuestTso6);
+  EXPECT_EQ(net->settings().offloads, kGuestCsum | kGuestTso6);
 }
 
 TEST_F(NetDeviceTest, CommandsOfWrongSizesAndKindsAreErrors) {
@@ -207,7 +207,7 @@ TEST_F(NetPairsTest, PairsComeIntoUseWhenTheDriverSaysSo) {
   for (u32 pair = 0; pair < 4; ++pair) expect_departure(pair);
   EXPECT_EQ(set_pairs(2), 0);
   EXPECT_EQ(wire.pairs, 2u);
-  EXPECT_EQ(net->save().pairs, 2);
+  EXPECT_EQ(net->settings().pairs, 2);
   expect_arrival(1);
 }
 
@@ -242,7 +242,7 @@ TEST_F(NetPairsTest, ImpossibleNumbersOfPairsAreErrors) {
   EXPECT_EQ(wire.pairs, 1u);
   wire.fails = true;
   EXPECT_EQ(set_pairs(2), 1);
-  EXPECT_EQ(net->save().pairs, 1);
+  EXPECT_EQ(net->settings().pairs, 1);
   expect_arrival(0);
 }
 
@@ -251,7 +251,7 @@ TEST_F(NetPairsTest, AResetLeavesOnePair) {
   EXPECT_EQ(set_pairs(4), 0);
   stop_all();
   net->reset();
-  EXPECT_EQ(net->save(), Net::State{});
+  EXPECT_EQ(net->settings(), Net::Settings{});
   start_all();
   EXPECT_EQ(wire.pairs, 1u);
   expect_arrival(0);
@@ -263,17 +263,17 @@ TEST_F(NetPairsTest, AStateComesBackAsItWasSaved) {
   EXPECT_EQ(set_offloads(kGuestCsum), 0);
   net->announce();
   net->set_link(false);
-  const Net::State state = net->save();
-  EXPECT_EQ(state.pairs, 3);
-  EXPECT_EQ(state.offloads, kGuestCsum);
-  EXPECT_TRUE(state.announce);
-  EXPECT_FALSE(state.link_up);
   stop_all();
+  const Net::State state = net->save();
+  EXPECT_EQ(state.settings.pairs, 3);
+  EXPECT_EQ(state.settings.offloads, kGuestCsum);
+  EXPECT_TRUE(state.settings.announce);
+  EXPECT_FALSE(state.settings.link_up);
   net->reset();
   // Before the transport tells the features, and after.
   for (const bool before : {true, false}) {
     if (before) net->restore(state);
-    net->set_driver_features(state.features);
+    net->set_driver_features(state.settings.features);
     if (!before) net->restore(state);
     EXPECT_EQ(net->save(), state);
     EXPECT_EQ(wire.pairs, 3u);
@@ -285,17 +285,18 @@ TEST_F(NetPairsTest, AStateComesBackAsItWasSaved) {
   // The next driver begins anew.
   net->restore({});
   start_all();
-  EXPECT_EQ(net->save().offloads, features & kGuestOffloads);
+  EXPECT_EQ(net->settings().offloads, features & kGuestOffloads);
 }
 
 TEST_F(NetPairsTest, AnyStateCanBeTaken) {
   make();
-  net->restore({.features = kGuestCsum | kMq, .pairs = 0, .offloads = ~u64{0}, .announce = true});
-  EXPECT_EQ(net->save(), (Net::State{.features = kGuestCsum | kMq}));
-  net->restore({.features = kGuestCsum | kMq, .pairs = 0xffff});
-  EXPECT_EQ(net->save().pairs, 4);
-  net->restore({.pairs = 4});
-  EXPECT_EQ(net->save().pairs, 1);
+  const auto restore = [this](const Net::Settings& settings) { net->restore({settings, {}}); };
+  restore({.features = kGuestCsum | kMq, .pairs = 0, .offloads = ~u64{0}, .announce = true});
+  EXPECT_EQ(net->settings(), (Net::Settings{.features = kGuestCsum | kMq}));
+  restore({.features = kGuestCsum | kMq, .pairs = 0xffff});
+  EXPECT_EQ(net->settings().pairs, 4);
+  restore({.pairs = 4});
+  EXPECT_EQ(net->settings().pairs, 1);
 }
 
 /// The device behind its registers, as a machine would save it.
@@ -330,6 +331,10 @@ TEST_F(NetDeviceTest, AnotherDeviceTakesOverFromRegisterToRegister) {
   kick(0);
   ASSERT_TRUE(wire.send({}, numbered_frame(1, 100)));
   ASSERT_TRUE(take(0));
+  // Two more, for which there is one buffer.
+  for (const u32 number : {2, 3}) ASSERT_TRUE(wire.send({}, numbered_frame(number, 100)));
+  ASSERT_TRUE(take(0));
+  ASSERT_TRUE(comes_true([this] { return wire.is_read(); }));
   mmio.pause();
   const Net::State device_state = net->save();
   const MmioTransport::State state = mmio.save();
@@ -350,9 +355,15 @@ TEST_F(NetDeviceTest, AnotherDeviceTakesOverFromRegisterToRegister) {
   EXPECT_EQ(second_mmio.save(), state);
   EXPECT_EQ(other.offloads, kGuestCsum);
   second_mmio.resume();
-  ASSERT_TRUE(other.send({}, numbered_frame(2, 100)));
-  ASSERT_TRUE(take(0));
   EXPECT_EQ(get(kData + 0x2000 + 12, 100), numbered_frame(2, 100));
+  // What the first had read comes before what the second reads.
+  ASSERT_TRUE(other.send({}, numbered_frame(4, 100)));
+  for (const u32 number : {3, 4}) {
+    driver(0).add({{kData + 0x1000 * number, 2000, kWrite}});
+    if (driver(0).publish()) signal_eventfd(second->kick_fd(0));
+    ASSERT_TRUE(take(0)) << number;
+    EXPECT_EQ(get(kData + 0x1000 * number + 12, 100), numbered_frame(number, 100));
+  }
   second_mmio.pause();
   thread.stop();
   for (auto& each : drivers) each.reset();
