@@ -7,8 +7,6 @@
 
 #include <asm/ioctls.h>
 #include <asm/termbits.h>
-#include <linux/fs.h>
-#include <linux/futex.h>
 #include <linux/if_tun.h>
 #include <linux/io_uring.h>
 #include <linux/kvm.h>
@@ -17,7 +15,6 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <sys/uio.h>
@@ -83,6 +80,7 @@ inline constexpr u32 kThreadFlags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SY
                                     CLONE_SIGHAND | CLONE_THREAD | CLONE_SETTLS |
                                     CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID;
 
+inline constexpr Condition kKicksHandler = {0, kAll, kVcpuKickSignal, "signal is SIGRTMIN"};
 inline constexpr Condition kKick = {2, kAll, kVcpuKickSignal, "signal is SIGRTMIN"};
 
 inline constexpr Rule kRules[] = {
@@ -134,71 +132,41 @@ inline constexpr Rule kRules[] = {
     rule(kApi, CALL(epoll_ctl), "wait for one more or one less"),
     rule(kApi, CALL(restart_syscall), "go on waiting after the process was stopped"),
 
-    // The start: from the lock-in to the guest's first instruction.
+    // The start: from the lock-in to the guest's first instruction. Files are open by then, the VM
+    // has its memory, and the loops their rings.
     rule(kStart, CALL(seccomp), IS(0, "operation", SECCOMP_SET_MODE_FILTER),
          "threads give up more when the start is over"),
-    rule(kStart, CALL(prctl), IS(0, "option", PR_SET_NAME), "name threads"),
-    missing(kStart, CALL(clone3), "its flags lie in memory, where no filter sees them"),
-    rule(kStart, CALL(clone), IS(0, "flags", kThreadFlags), "start threads"),
-    rule(kStart, CALL(set_robust_list), "a new thread's first call"),
-    rule(kStart, CALL(rseq), "a new thread's second call"),
-    rule(kStart, CALL(rt_sigprocmask), "signals while a thread is made"),
-    rule(kStart, CALL(rt_sigaction), "handlers, before there is anything to handle"),
-    rule(kStart, CALL(gettid), "whom to signal"),
-    rule(kStart, CALL(getpid), "whom to signal"),
-    rule(kStart, CALL(madvise), "huge pages for guest RAM"),
-    rule(kStart, CALL(mprotect), WITHOUT(2, "protection", PROT_EXEC), "stacks of threads"),
-    rule(kStart, CALL(io_uring_setup), "a ring for each loop"),
-    rule(kStart, CALL(io_uring_register), "files, buffers and memory of a ring"),
+    rule(kStart, CALL(pread64), "images, into guest RAM"),
+    rule(kStart, CALL(madvise), "huge pages for them"),
     rule(kStart, CALL(eventfd2), "kicks, interrupts and wake-ups"),
-    rule(kStart, CALL(pread64), "images"),
-    rule(kStart, CALL(preadv), "images, into guest RAM"),
-    rule(kStart, CALL(exit), "a thread that was started in vain"),
-    rule(kStart, CALL(ioctl), REQUEST(KVM_CREATE_VM), "make the VM"),
+    rule(kStart, CALL(io_uring_register), IS(1, "opcode", IORING_REGISTER_FILES_UPDATE),
+         "files for a ring"),
+    rule(kStart, CALL(io_uring_register), IS(1, "opcode", IORING_REGISTER_BUFFERS),
+         "guest RAM for a ring, pinned"),
+    rule(kStart, CALL(io_uring_register), IS(1, "opcode", IORING_REGISTER_PROBE),
+         "what a ring is capable of"),
+    rule(kStart, CALL(io_uring_register), IS(1, "opcode", IORING_REGISTER_PBUF_RING),
+         "buffers for a ring to read into"),
     rule(kStart, CALL(ioctl), REQUEST(KVM_CREATE_VCPU), "make the vCPUs"),
-    rule(kStart, CALL(ioctl), REQUEST(KVM_CHECK_EXTENSION), "ask what the host has"),
-    rule(kStart, CALL(ioctl), REQUEST(KVM_GET_VCPU_MMAP_SIZE), "how much the kernel shares"),
-    rule(kStart, CALL(ioctl), REQUEST(KVM_ENABLE_CAP), "split interrupt controller"),
-    rule(kStart, CALL(ioctl), REQUEST(KVM_SET_IDENTITY_MAP_ADDR), "the VM's memory"),
-    rule(kStart, CALL(ioctl), REQUEST(KVM_SET_TSS_ADDR), "the VM's memory"),
-    rule(kStart, CALL(ioctl), REQUEST(KVM_SET_USER_MEMORY_REGION), "the VM's memory"),
-    rule(kStart, CALL(ioctl), REQUEST(KVM_IOEVENTFD), "kicks of queues"),
-    rule(kStart, CALL(ioctl), REQUEST(KVM_IRQFD), "interrupts of devices"),
-    rule(kStart, CALL(ioctl), TABLE_REQUEST(KVM_GET_SUPPORTED_CPUID), "what the guest may see"),
     rule(kStart, CALL(ioctl), TABLE_REQUEST(KVM_SET_CPUID2), "what the guest sees"),
     rule(kStart, CALL(ioctl), TABLE_REQUEST(KVM_SET_MSRS), "a vCPU's first state"),
     rule(kStart, CALL(ioctl), REQUEST(KVM_GET_TSC_KHZ), "what the guest is told of its clock"),
     rule(kStart, CALL(ioctl), REQUEST(KVM_GET_SREGS), "a vCPU's first state"),
     rule(kStart, CALL(ioctl), REQUEST(KVM_SET_SREGS), "a vCPU's first state"),
     rule(kStart, CALL(ioctl), REQUEST(KVM_SET_REGS), "a vCPU's first state"),
-    rule(kStart, CALL(ioctl), REQUEST(KVM_SET_FPU), "a vCPU's first state"),
-    rule(kStart, CALL(ioctl), REQUEST(KVM_SET_MP_STATE), "a vCPU's first state"),
-
-    // The start as well, until all that a configuration names is opened before it.
-    rule(kStart, CALL(openat), "what the configuration names"),
-    rule(kStart, CALL(newfstatat), "what kind of file it is"),
-    rule(kStart, CALL(fstat), "what kind of file it is"),
-    rule(kStart, CALL(statx), "how its blocks are aligned"),
-    rule(kStart, CALL(fcntl), "locks and flags of files"),
-    rule(kStart, CALL(fallocate), "whether a file can have holes"),
-    rule(kStart, CALL(ioctl), REQUEST(BLKSSZGET), "blocks of a disk"),
-    rule(kStart, CALL(ioctl), REQUEST(BLKPBSZGET), "blocks of a disk"),
-    rule(kStart, CALL(ioctl), REQUEST(TCGETS), "whether there is a terminal"),
-    rule(kStart, CALL(ioctl), REQUEST(TCSETSF), "a pty's settings"),
-    rule(kStart, CALL(ioctl), REQUEST(TIOCGPTN), "a pty"),
-    rule(kStart, CALL(ioctl), REQUEST(TIOCSPTLCK), "a pty"),
-    rule(kStart, CALL(ioctl), REQUEST(TIOCGPTPEER), "a pty"),
-    rule(kStart, CALL(socket), IS(0, "family", AF_NETLINK), "ask for network interfaces"),
-    rule(kStart, CALL(sendto), "ask for network interfaces"),
-    rule(kStart, CALL(recvfrom), "hear of network interfaces"),
-    rule(kStart, CALL(geteuid), "why a tap is refused"),
-    rule(kStart, CALL(ioctl), REQUEST(SIOCGIFFLAGS), "a tap's interface"),
-    rule(kStart, CALL(ioctl), REQUEST(SIOCSIFFLAGS), "a tap's interface"),
-    rule(kStart, CALL(ioctl), REQUEST(SIOCSIFMTU), "a tap's interface"),
-    rule(kStart, CALL(ioctl), REQUEST(TUNSETIFF), "a tap"),
-    rule(kStart, CALL(ioctl), REQUEST(TUNGETIFF), "a tap"),
-    rule(kStart, CALL(ioctl), REQUEST(TUNSETVNETHDRSZ), "a tap's frames"),
-    rule(kStart, CALL(ioctl), REQUEST(TUNSETVNETLE), "a tap's frames"),
+    rule(kStart, CALL(ioctl), REQUEST(KVM_IOEVENTFD), "kicks of queues"),
+    rule(kStart, CALL(ioctl), REQUEST(KVM_IRQFD), "interrupts of devices"),
+    missing(kStart, CALL(clone3), "its flags lie in memory, where no filter sees them"),
+    rule(kStart, CALL(clone), IS(0, "flags", kThreadFlags), "start threads"),
+    rule(kStart, CALL(mprotect), WITHOUT(2, "protection", PROT_EXEC), "their stacks"),
+    rule(kStart, CALL(set_robust_list), "a new thread's first call"),
+    rule(kStart, CALL(rseq), "a new thread's second call"),
+    rule(kStart, CALL(prctl), IS(0, "option", PR_SET_NAME), "its name"),
+    rule(kStart, CALL(rt_sigprocmask), "signals while it is made"),
+    rule(kStart, CALL(rt_sigaction), kKicksHandler, "what happens when it is kicked"),
+    rule(kStart, CALL(gettid), "whom to kick"),
+    rule(kStart, CALL(getpid), "whom to kick"),
+    rule(kStart, CALL(exit), "a thread that was started in vain"),
 
     // The supervisor: waits for the process that holds the VM, and cleans up behind it.
     rule(kSupervisor, CALL(waitid), "how the VM's process ended"),

@@ -118,6 +118,9 @@ TEST_P(ForbiddenAct, IsNoneWithoutSandbox) {
 INSTANTIATE_TEST_SUITE_P(
     Acts, ForbiddenAct,
     ::testing::Values(
+        Attempt{"start", "openat", "thread 'mote': forbidden system call 257 (openat)"},
+        Attempt{"start", "io_uring_setup",
+                "thread 'mote': forbidden system call 425 (io_uring_setup)"},
         Attempt{"start", "execve", "thread 'mote': forbidden system call 59 (execve)"},
         Attempt{"start", "mprotect_exec", "thread 'mote': forbidden system call 10 (mprotect)"},
         Attempt{"start", "socket", "thread 'mote': forbidden system call 41 (socket)"},
