@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/log.hpp"
 #include "core/types.hpp"
 #include "jail/descriptors.hpp"
 #include "jail/empty_root.hpp"
@@ -51,7 +52,12 @@ Result<int> run_supervisor(pid_t vm, UniqueFd news, GuardedCgroup* cgroup) {
   if (!ready) ::kill(vm, SIGKILL);
   const int code = supervise(vm);
   TRY(ready);
-  if (cgroup != nullptr) TRY(cgroup->finish());
+  if (cgroup != nullptr) {
+    // How the VM ended is what counts for whoever started it.
+    if (const auto removed = cgroup->finish(); !removed) {
+      log(LogLevel::kWarn, "%s", removed.error().message().c_str());
+    }
+  }
   return code;
 }
 
