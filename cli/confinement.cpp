@@ -35,6 +35,9 @@ Result<Confinement> Confinement::enter(const VmConfig& config) {
   }
   if (jail::kCanSeal) {
     confinement.seal_ = &jail::seal_thread;
+    // Before there are two processes, so that both do.
+    TRY(jail::report_forbidden_calls(static_cast<int>(ExitCode::kForbiddenCall),
+                                     &RawTerminal::restore));
   } else {
     log(LogLevel::kWarn, "no system call filters: this build has sanitizers, which need any call");
   }
@@ -65,10 +68,7 @@ Result<void> Confinement::lock_in(std::span<const std::unique_ptr<IoThread>> io)
   }
   TRY(result);
   if (sandbox_) TRY(sandbox_->seal());
-  if (seal_ == nullptr) return {};
-  TRY(jail::report_forbidden_calls(static_cast<int>(ExitCode::kForbiddenCall),
-                                   &RawTerminal::restore));
-  return seal_(ThreadRole::kStart);
+  return seal_ != nullptr ? seal_(ThreadRole::kStart) : Result<void>();
 }
 
 }  // namespace mote

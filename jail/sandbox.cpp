@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "core/log.hpp"
+#include "core/thread.hpp"
 #include "core/types.hpp"
 #include "jail/descriptors.hpp"
 #include "jail/empty_root.hpp"
@@ -34,22 +35,31 @@ Error supervisor_gone() {
   return Error::host("cannot start the VM: its supervisor was ended meanwhile");
 }
 
-/// What the supervisor keeps of its privileges: to end a process of another user.
+/// The supervisor needs no files any more, and of its privileges that to end a process of another
+/// user.
 Result<void> confine_supervisor() {
+  set_thread_name("supervisor");
+  TRY(enter_empty_root());
   TRY(drop_privileges(std::nullopt, u64{1} << CAP_KILL));
   return seal_thread(ThreadRole::kSupervisor);
 }
 
 /// The supervisor's part, to its end.
-Result<int> run_supervisor(pid_t vm, UniqueFd news, GuardedCgroup* cgroup) {
+Result<int> run_supervisor(pid_t process, UniqueFd news, GuardedCgroup* cgroup) {
   const int network = leave_network_namespace();
   // WHY look at no result: a VM's process that is gone by now is the next thing that is noticed.
   static_cast<void>(::send(news.get(), &network, sizeof(network), MSG_NOSIGNAL));
   std::vector<int> kept = {news.get()};
   if (cgroup != nullptr) kept.push_back(cgroup->connection());
   Result<void> ready = close_descriptors_except(std::move(kept));
+  const UniqueFd vm(static_cast<int>(::syscall(SYS_pidfd_open, process, 0)));
+  if (!vm) {
+    const int reason = errno;
+    ::kill(process, SIGKILL);
+    return Error::from_errno(reason, "cannot open a pidfd of the VM's process");
+  }
   if (ready) ready = confine_supervisor();
-  if (!ready) ::kill(vm, SIGKILL);
+  if (!ready) signal_vm(vm, SIGKILL);
   const int code = supervise(vm);
   TRY(ready);
   if (cgroup != nullptr) {

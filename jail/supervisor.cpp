@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "jail/supervisor.hpp"
 
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <csignal>
@@ -39,17 +41,22 @@ Result<void> block_supervised_signals() {
   return Error::from_errno(errno, "cannot block signals");
 }
 
-int supervise(pid_t vm) {
+void signal_vm(const UniqueFd& vm, int number) {
+  ::syscall(SYS_pidfd_send_signal, vm.get(), number, nullptr, 0);
+}
+
+int supervise(const UniqueFd& vm) {
   const sigset_t signals = supervised_signals();
   for (;;) {
     siginfo_t end{};
-    if (::waitid(P_PID, static_cast<id_t>(vm), &end, WEXITED | WNOHANG) == 0 && end.si_pid == vm) {
+    const auto id = static_cast<id_t>(vm.get());
+    if (::waitid(P_PIDFD, id, &end, WEXITED | WNOHANG) == 0 && end.si_pid != 0) {
       return exit_code(end);
     }
     siginfo_t signal{};
     const int number = ::sigwaitinfo(&signals, &signal);
     // What a terminal sends reaches the VM's process by itself: both are in its foreground.
-    if (number > 0 && number != SIGCHLD && signal.si_code != SI_KERNEL) ::kill(vm, number);
+    if (number > 0 && number != SIGCHLD && signal.si_code != SI_KERNEL) signal_vm(vm, number);
   }
 }
 

@@ -3,8 +3,7 @@
 // it, waits for it and ends as it ended.
 #pragma once
 
-#include <sys/types.h>
-
+#include "core/fd.hpp"
 #include "core/result.hpp"
 
 namespace mote::jail {
@@ -12,8 +11,12 @@ namespace mote::jail {
 /// Signals that are passed on; blocked before the VM's process is made, which inherits that.
 Result<void> block_supervised_signals();
 
-/// Waits for the child `vm`. Returns the exit code of this process: the VM's own, or 128 and the
-/// signal that ended it.
-int supervise(pid_t vm);
+/// Waits for the child that the pidfd `vm` stands for. Returns the exit code of this process: the
+/// VM's own, or 128 and the signal that ended it.
+///
+/// A descriptor and no number, so that a filter can forbid signals to all others.
+int supervise(const UniqueFd& vm);
+/// Sends the child a signal.
+void signal_vm(const UniqueFd& vm, int number);
 
 }  // namespace mote::jail

@@ -171,7 +171,7 @@ inline constexpr Rule kRules[] = {
     // The supervisor: waits for the process that holds the VM, and cleans up behind it.
     rule(kSupervisor, CALL(waitid), "how the VM's process ended"),
     rule(kSupervisor, CALL(rt_sigtimedwait), "wait for that, and for signals to pass on"),
-    rule(kSupervisor, CALL(kill), "pass a signal on"),
+    rule(kSupervisor, CALL(pidfd_send_signal), "pass a signal on"),
     rule(kSupervisor, CALL(restart_syscall), "go on waiting after the process was stopped"),
     rule(kSupervisor, CALL(shutdown), "have the guard remove the control group"),
     rule(kSupervisor, CALL(close), "the same"),
