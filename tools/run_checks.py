@@ -229,6 +229,7 @@ STAGES = [
     ("cli", True, unittest_stage(ROOT / "tests/cli/cli_test.py")),
     ("net-setup", False, unittest_stage(ROOT / "tests/cli/net_setup_test.py")),
     ("kvm", True, gtest_stage(BUILD / "tests/kvm/kvm_tests", timeout=900)),
+    ("acts", False, gtest_stage(BUILD / "tests/acts/acts_tests")),
     ("build-asan", False, build_stage(ASAN, "-Db_sanitize=address,undefined", "-Db_lundef=false", env=CLANG)),
     ("tidy", False, tidy_stage),
     ("unit-asan", False, gtest_stage(ASAN / "tests/unit/unit_tests", env=SANITIZER_ENV)),

@@ -1,60 +1,47 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a guest that has broken out might try: each sealed thread of the role named in MOTE_ACT
-// ("vcpu:socket") does the act named there, once, instead of nothing. What the act's call answers,
-// if it is not the end of the process, stands on standard error: "act: socket: -1 EPERM".
+// A monitor whose threads try what they may not, once they are sealed: the one that MOTE_ACT names
+// does the act named there, "vcpu1:connect_tcp", or "vcpu1:all" those that more than the filter is
+// to stop.
 #include "jail/after_seal.hpp"
 
-#include <fcntl.h>
-#include <linux/io_uring.h>
-#include <sys/mman.h>
-#include <sys/socket.h>
-#include <sys/syscall.h>
-#include <unistd.h>
+#include <linux/filter.h>
 
-#include <cerrno>
 #include <cstdlib>
-#include <cstring>
-#include <string>
-#include <string_view>
+#include <span>
 
-#include "core/text.hpp"
-#include "core/types.hpp"
+#include "core/result.hpp"
+#include "core/thread.hpp"
 #include "jail/seccomp/rule.hpp"
+#include "tests/acts/act.hpp"
+
+// The linker puts this before jail::load_filter. With MOTE_ACT_UNFILTERED no thread comes under a
+// filter, and what is left is the rest of the sandbox.
+#define LOAD_FILTER "_ZN4mote4jail11load_filterESt4spanIK11sock_filterLm18446744073709551615EE"
+mote::Result<void> load_real_filter(std::span<const sock_filter> program) asm(
+    "__real_" LOAD_FILTER);
+mote::Result<void> load_filter_if_wanted(std::span<const sock_filter> program) asm(
+    "__wrap_" LOAD_FILTER);
+
+mote::Result<void> load_filter_if_wanted(std::span<const sock_filter> program) {
+  if (std::getenv("MOTE_ACT_UNFILTERED") != nullptr) return {};
+  return load_real_filter(program);
+}
 
 namespace mote::jail {
 namespace {
 
-struct Act {
-  std::string_view name;
-  long (*run)();  ///< the call's answer, as syscall(2) gives it
-};
+/// The main thread has three roles, one after the other; others have one.
+std::string_view place(ThreadRole role) {
+  const bool is_named_by_role = role == ThreadRole::kStart || role == ThreadRole::kSupervisor;
+  return is_named_by_role ? role_name(role) : thread_name();
+}
 
-constexpr std::size_t kPage = 4096;
-alignas(kPage) char g_page[kPage];
-
-constexpr Act kActs[] = {
-    {"socket", [] { return ::syscall(SYS_socket, AF_INET, SOCK_STREAM, 0); }},
-    {"execve",
-     [] {
-       const char* words[] = {"/bin/true", nullptr};
-       return ::syscall(SYS_execve, words[0], words, nullptr);
-     }},
-    {"openat", [] { return ::syscall(SYS_openat, AT_FDCWD, "/etc/passwd", O_RDONLY); }},
-    {"mprotect_exec", [] { return ::syscall(SYS_mprotect, g_page, kPage, PROT_READ | PROT_EXEC); }},
-    {"mmap_exec",
-     [] {
-       return ::syscall(SYS_mmap, nullptr, kPage, PROT_READ | PROT_EXEC,
-                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-     }},
-    {"io_uring_setup",
-     [] {
-       io_uring_params parameters{};
-       return ::syscall(SYS_io_uring_setup, 4, &parameters);
-     }},
-};
-
-void say(const std::string& line) {
-  [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, line.data(), line.size());
+/// All that more than the filter is to stop.
+void perform_all() {
+  const acts::Target target = acts::read_target();
+  for (const acts::Act* act : acts::all_acts()) {
+    if (act->wall != acts::Wall::kFilterAlone) acts::perform(*act, target);
+  }
 }
 
 }  // namespace
@@ -63,16 +50,13 @@ void after_seal(ThreadRole role) {
   const char* const wish = std::getenv("MOTE_ACT");
   const std::string_view words = wish != nullptr ? wish : "";
   const std::size_t colon = words.find(':');
-  if (colon == std::string_view::npos || words.substr(0, colon) != role_name(role)) return;
-  for (const Act& act : kActs) {
-    if (act.name != words.substr(colon + 1)) continue;
-    const long answer = act.run();
-    const int error = errno;
-    say(format("act: %.*s: %ld %s\n", static_cast<int>(act.name.size()), act.name.data(), answer,
-               answer < 0 ? ::strerrorname_np(error) : "done"));
-    return;
+  if (colon == std::string_view::npos || words.substr(0, colon) != place(role)) return;
+  const std::string_view name = words.substr(colon + 1);
+  if (name == "all") {
+    perform_all();
+  } else if (const acts::Act* act = acts::find_act(name)) {
+    acts::perform(*act, acts::read_target());
   }
-  say("act: there is none of that name\n");
 }
 
 }  // namespace mote::jail

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sealed threads of a running VM: that they are, and what becomes of one that does what it may not.
+// Sealed threads of a running VM: that they are. What becomes of one that does what it may not is
+// shown by tests/acts.
 #include <dirent.h>
 
 #include <cstdlib>
@@ -75,70 +76,6 @@ TEST_F(Seal, WithoutSandboxNoThreadIsFilteredAndThatIsSaid) {
   const Outcome outcome = process.finish();
   EXPECT_NE(outcome.err.find("warning: [mote] no sandbox"), std::string::npos) << outcome.err;
 }
-
-struct Attempt {
-  const char* role;
-  const char* act;
-  const char* line;  // what is said of it
-};
-
-void PrintTo(const Attempt& attempt, std::ostream* out) {
-  *out << attempt.role << ":" << attempt.act;
-}
-
-class ForbiddenAct : public KvmTest, public ::testing::WithParamInterface<Attempt> {
- protected:
-  /// `mote-acts` on a guest, told to make the attempt.
-  static Outcome attempt(const Attempt& attempt, const std::vector<std::string>& more = {}) {
-    ::setenv("MOTE_ACT", (std::string(attempt.role) + ":" + attempt.act).c_str(), 1);
-    std::vector<std::string> words = {"run", "--kernel", guest("hello")};
-    words.insert(words.end(), more.begin(), more.end());
-    Process process(words, Process::Streams::kPipes, MOTE_ACTS_BINARY);
-    ::unsetenv("MOTE_ACT");
-    process.close_input();
-    return process.finish();
-  }
-};
-
-TEST_P(ForbiddenAct, EndsTheVmBeforeTheGuestSpeaks) {
-  const Outcome outcome = attempt(GetParam());
-  EXPECT_EQ(outcome.exit_code, 32);
-  EXPECT_EQ(outcome.err, std::string("mote: ") + GetParam().line +
-                             ": the VM is ended -- a guest may have broken out, or this is a bug "
-                             "of Mote's\n");
-  EXPECT_EQ(outcome.out, "");
-}
-
-// The acts are real ones: without a filter, nothing is forbidden.
-TEST_P(ForbiddenAct, IsNoneWithoutSandbox) {
-  const Outcome outcome = attempt(GetParam(), {"--no-sandbox"});
-  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
-}
-
-INSTANTIATE_TEST_SUITE_P(
-    Acts, ForbiddenAct,
-    ::testing::Values(
-        Attempt{"start", "openat", "thread 'mote': forbidden system call 257 (openat)"},
-        Attempt{"start", "io_uring_setup",
-                "thread 'mote': forbidden system call 425 (io_uring_setup)"},
-        Attempt{"start", "execve", "thread 'mote': forbidden system call 59 (execve)"},
-        Attempt{"start", "mprotect_exec", "thread 'mote': forbidden system call 10 (mprotect)"},
-        Attempt{"start", "socket", "thread 'mote': forbidden system call 41 (socket)"},
-        Attempt{"vcpu", "socket", "thread 'vcpu0': forbidden system call 41 (socket)"},
-        Attempt{"vcpu", "execve", "thread 'vcpu0': forbidden system call 59 (execve)"},
-        Attempt{"vcpu", "openat", "thread 'vcpu0': forbidden system call 257 (openat)"},
-        Attempt{"vcpu", "mprotect_exec", "thread 'vcpu0': forbidden system call 10 (mprotect)"},
-        Attempt{"vcpu", "mmap_exec", "thread 'vcpu0': forbidden system call 9 (mmap)"},
-        Attempt{"vcpu", "io_uring_setup",
-                "thread 'vcpu0': forbidden system call 425 (io_uring_setup)"},
-        Attempt{"loop", "socket", "thread 'io': forbidden system call 41 (socket)"},
-        Attempt{"loop", "execve", "thread 'io': forbidden system call 59 (execve)"},
-        Attempt{"loop", "openat", "thread 'io': forbidden system call 257 (openat)"},
-        Attempt{"loop", "mprotect_exec", "thread 'io': forbidden system call 10 (mprotect)"},
-        Attempt{"loop", "mmap_exec", "thread 'io': forbidden system call 9 (mmap)"},
-        Attempt{"loop", "io_uring_setup",
-                "thread 'io': forbidden system call 425 (io_uring_setup)"}),
-    [](const auto& each) { return std::string(each.param.role) + "_" + each.param.act; });
 
 }  // namespace
 }  // namespace mote::test
