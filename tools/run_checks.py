@@ -206,7 +206,8 @@ def lab_stage(timeout):
 def unittest_stage(script, timeout=300):
     """A script of Python's unittest that prints a line per test."""
     def stage(result):
-        code, output = run([sys.executable, script], env={"MOTE": str(BUILD / "mote")}, timeout=timeout)
+        code, output = run([sys.executable, script], env={"MOTE": str(BUILD / "mote"), "MOTE_JAILER": str(BUILD / "mote-jailer")},
+                           timeout=timeout)
         for name, verdict in re.findall(r"^(\w+ \([\w.]+\)).*? \.\.\. (ok|FAIL|ERROR|skipped .*)$", output, re.MULTILINE):
             if verdict.startswith("skipped"):
                 result.skipped.append((name, verdict.removeprefix("skipped ").strip("'\"")))
@@ -228,6 +229,7 @@ STAGES = [
     ("unit", True, gtest_stage(BUILD / "tests/unit/unit_tests")),
     ("cli", True, unittest_stage(ROOT / "tests/cli/cli_test.py")),
     ("net-setup", False, unittest_stage(ROOT / "tests/cli/net_setup_test.py")),
+    ("jailer", True, unittest_stage(ROOT / "tests/cli/jailer_test.py")),
     ("kvm", True, gtest_stage(BUILD / "tests/kvm/kvm_tests", timeout=900)),
     ("acts", False, gtest_stage(BUILD / "tests/acts/acts_tests")),
     ("build-asan", False, build_stage(ASAN, "-Db_sanitize=address,undefined", "-Db_lundef=false", env=CLANG)),
