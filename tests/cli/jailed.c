@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is run in a jail in place of a monitor: says what it sees, one fact a line, on standard output and in /report. A word
-// "wait" among its arguments keeps it there until it is killed.
+// What is run in a jail in place of a monitor: says what it sees, one fact a line, on standard
+// output and in /report. A word "wait" among its arguments keeps it there until it is killed.
 #include <dirent.h>
 #include <grp.h>
 #include <stdio.h>
@@ -23,8 +23,8 @@ static void tell_folder(FILE* out, const char* path) {
     struct stat status;
     snprintf(file, sizeof(file), "%s/%s", path, entry->d_name);
     lstat(file, &status);
-    fprintf(out, "file: %s/%s %o %d %d\n", strcmp(path, "/") == 0 ? "" : path, entry->d_name, status.st_mode, (int)status.st_uid,
-            (int)status.st_gid);
+    fprintf(out, "file: %s/%s %o %d %d\n", strcmp(path, "/") == 0 ? "" : path, entry->d_name,
+            status.st_mode, (int)status.st_uid, (int)status.st_gid);
   }
   if (folder != NULL) closedir(folder);
 }
@@ -40,7 +40,8 @@ static void tell(FILE* out, int argc, char** argv, char** environment) {
   for (char** word = environment; *word != NULL; ++word) fprintf(out, "environment: %s\n", *word);
   for (int fd = 0; fd < 256; ++fd) {
     struct stat status;
-    if ((out == stdout || fd != fileno(out)) && fstat(fd, &status) == 0) fprintf(out, "descriptor: %d %o\n", fd, status.st_mode);
+    if ((out == stdout || fd != fileno(out)) && fstat(fd, &status) == 0)
+      fprintf(out, "descriptor: %d %o\n", fd, status.st_mode);
   }
   tell_limit(out, "no-file", RLIMIT_NOFILE);
   tell_limit(out, "fsize", RLIMIT_FSIZE);

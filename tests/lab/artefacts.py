@@ -72,6 +72,13 @@ class Artefacts:
             archive.copy(path, tool(LINUX / "debian-initramfs") / "initrd.img")
         elif path == f"/lab/{QEMU}":
             add_qemu(archive)
+        elif path == "/lab/mote-jailer":
+            archive.copy(path, self._mote.parent / "mote-jailer")
+        elif path == "/lab/unit_tests":
+            add_with_libraries(archive, path, self._mote.parent / "tests/unit/unit_tests")
+        elif path == "/lab/jailed":
+            jailed = ROOT / "tests/cli/jailed.c"
+            archive.copy(path, cached("jailed", [], lambda target, folder: compile_static(jailed, target), jailed.read_text()))
         elif path in HOST_PROGRAMS:
             add_program(archive, path, *HOST_PROGRAMS[path])
         else:
@@ -83,6 +90,12 @@ def add_program(archive, path, name, package):
     program = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
     if not program:
         raise Missing(f"{name}: not found -- apt-get install {package}")
+    add_with_libraries(archive, path, program)
+
+
+def add_with_libraries(archive, path, program):
+    if not os.path.exists(program):
+        raise Missing(f"{program}: not found -- build it: ninja -C build")
     archive.copy(path, program)
     for line in subprocess.run(["ldd", program], check=True, capture_output=True, text=True).stdout.splitlines():
         found = re.search(r"(/\S+) \(0x", line)

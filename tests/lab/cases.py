@@ -2,6 +2,7 @@
 """The lab's cases: Linux on Mote. To add one, add it here; fields: outer.Case."""
 
 from disk_cases import DISK_CASES
+from jail_cases import JAIL_CASES
 from mote_command import COMPLAINTS, mote
 from net_cases import NET_CASES
 from outer import Case
@@ -55,4 +56,5 @@ CASES = [
          contains=[r"up 6\.\S+-cloud-amd64"], lacks=COMPLAINTS),
     *DISK_CASES,
     *NET_CASES,
+    *JAIL_CASES,
 ]

@@ -3,14 +3,17 @@
 #include "jail/cgroup/cgroup.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <csignal>
+#include <cstdio>
 
 #include "fake_cgroupfs.hpp"
+#include "jail/cgroup/guard.hpp"
 
 namespace mote::jail {
 namespace {
@@ -206,6 +209,108 @@ TEST(CgroupHostTest, LimitsHoldAndTheGroupGoes) {
   for (const CgroupHierarchy& hierarchy : *hierarchies) {
     EXPECT_NE(::access((hierarchy.mount + hierarchy.own + "/" + place.name).c_str(), F_OK), 0);
   }
+}
+
+/// A group of the test's own in a tree of v2 that has controllers, with a process in it.
+class CgroupUnifiedHostTest : public testing::Test {
+ protected:
+  static constexpr const char* kOwn = "mote-unit-test";
+
+  void SetUp() override {
+    if (::geteuid() != 0) GTEST_SKIP() << "the host's control groups take root";
+    const auto trees = find_cgroup_hierarchies();
+    ASSERT_TRUE(trees) << trees.error().message();
+    for (const CgroupHierarchy& tree : *trees) {
+      if (tree.unified && tree.has("pids")) root_ = tree.mount;
+    }
+    if (root_.empty()) GTEST_SKIP() << "this host has no tree of v2 with controllers";
+    const auto top = CgroupDirectory::open(root_);
+    ASSERT_TRUE(top && top->make_child(kOwn));
+  }
+  void TearDown() override {
+    if (root_.empty()) return;
+    const auto top = CgroupDirectory::open(root_);
+    ASSERT_TRUE(top && top->remove_child(kOwn, 5000));
+  }
+
+  static std::string own_group() {
+    const auto trees = find_cgroup_hierarchies();
+    for (const CgroupHierarchy& tree : *trees) {
+      if (tree.unified) return tree.own;
+    }
+    return "none";
+  }
+  /// Runs `body` in a process in the group, which is to return 0.
+  void in_group(auto body) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+      const auto top = CgroupDirectory::open(root_);
+      const auto entry = top->child(kOwn)->open_processes();
+      ::_exit(entry && add_process(*entry, 0) ? body() : 100);
+    }
+    int status = 0;
+    ASSERT_EQ(::waitpid(child, &status, 0), child);
+    EXPECT_EQ(status, 0) << "step " << WEXITSTATUS(status);
+  }
+
+  std::string root_;
+};
+
+TEST_F(CgroupUnifiedHostTest, AStartThatIsAloneInItsGroupMakesRoom) {
+  in_group([] {
+    auto group = GuardedCgroup::start(*find_cgroup_hierarchies(), {.name = "vm"}, {.pids = 20});
+    if (!group) {
+      std::fprintf(stderr, "%s\n", group.error().message().c_str());
+      return 1;
+    }
+    if (own_group() != "/mote-unit-test/vm-supervisor") return 2;
+    const pid_t vm = ::fork();
+    if (vm == 0) {
+      const bool joined = group->join().has_value();
+      ::_exit(joined && own_group() == "/mote-unit-test/vm" ? 0 : 1);
+    }
+    int status = 0;
+    ::waitpid(vm, &status, 0);
+    if (status != 0) return 3;
+    if (!group->finish()) return 4;
+    return own_group() == "/mote-unit-test" ? 0 : 5;
+  });
+}
+
+TEST_F(CgroupUnifiedHostTest, AStartThatIsNotAloneGoesAbove) {
+  in_group([this] {
+    const pid_t other = ::fork();
+    if (other == 0) {
+      for (;;) ::pause();
+    }
+    auto group = GuardedCgroup::start(*find_cgroup_hierarchies(), {.name = "vm"}, {.pids = 20});
+    ::kill(other, SIGKILL);
+    ::waitpid(other, nullptr, 0);
+    if (!group) return 1;
+    if (own_group() != "/mote-unit-test") return 2;
+    if (::access((root_ + "/vm/pids.max").c_str(), F_OK) != 0) return 3;
+    if (!group->finish()) return 4;
+    return ::access((root_ + "/vm").c_str(), F_OK) != 0 ? 0 : 5;
+  });
+}
+
+TEST_F(CgroupUnifiedHostTest, NothingIsLeftOfAKilledStart) {
+  in_group([this] {
+    ::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+    const pid_t supervisor = ::fork();
+    if (supervisor == 0) {
+      auto group = GuardedCgroup::start(*find_cgroup_hierarchies(), {.parent = "/", .name = "vm"},
+                                        {.memory = 64 * kMiB, .pids = 20});
+      if (!group || !group->join()) ::_exit(1);
+      ::kill(::getpid(), SIGKILL);
+    }
+    int status = 0;
+    ::waitpid(supervisor, &status, 0);
+    if (!WIFSIGNALED(status)) return 1;
+    while (::waitpid(-1, nullptr, 0) > 0) {
+    }
+    return ::access((root_ + "/vm").c_str(), F_OK) != 0 ? 0 : 2;
+  });
 }
 
 }  // namespace
