@@ -80,23 +80,6 @@ Result<void> enter_jail_root(const std::string& folder, bool detached) {
   return detached ? enter_detached(folder) : pivot(folder);
 }
 
-bool has_private_mounts(const std::string& folder) {
-  struct statx status{};
-  if (::statx(AT_FDCWD, folder.c_str(), 0, STATX_MNT_ID, &status) != 0 ||
-      (status.stx_mask & STATX_MNT_ID) == 0) {
-    return false;
-  }
-  const auto mounts = jail::read_file_at(AT_FDCWD, "/proc/self/mountinfo");
-  if (!mounts) return false;
-  const std::string id = std::to_string(status.stx_mnt_id);
-  for (const std::string_view line : jail::split(*mounts, '\n')) {
-    const std::vector<std::string_view> words = jail::split(line, ' ');
-    // Optional fields ("shared:1", "master:1") stand before the dash.
-    if (words.size() > 6 && words[0] == id) return words[6] == "-";
-  }
-  return false;
-}
-
 Result<void> fill_jail(uid_t uid, gid_t gid, std::optional<u32> userfaultfd) {
   for (const char* folder : {"/", "/dev", "/dev/net", "/run"}) {
     if (::mkdir(folder, 0700) != 0 && errno != EEXIST) {

@@ -19,10 +19,6 @@ namespace mote::jailer {
 /// process gets a mount namespace that holds nothing else, and sees such mounts.
 Result<void> enter_jail_root(const std::string& folder, bool detached);
 
-/// Whether no mount that the host makes below `folder` later would reach a mount namespace of ours:
-/// its mount is shared with nobody.
-bool has_private_mounts(const std::string& folder);
-
 /// In the jail: /dev, /dev/net and /run, and the devices that a monitor opens, all owned by the
 /// user. `userfaultfd`: the minor number of that device, where there is one.
 Result<void> fill_jail(uid_t uid, gid_t gid, std::optional<u32> userfaultfd);

@@ -15,6 +15,7 @@
 #include "jail/jailer/jail_root.hpp"
 #include "jail/jailer/launch.hpp"
 #include "jail/jailer/os_error.hpp"
+#include "jail/jailer/private_mount.hpp"
 
 namespace mote::jailer {
 namespace {
@@ -68,7 +69,7 @@ Result<void> run(std::span<const char* const> words) {
   // WHY not for root: it keeps its capabilities, which in a mount namespace of the host's are worth
   // more than in one of its own.
   const bool detached =
-      arguments.uid != 0 && (arguments.detached_root || has_private_mounts(folder.root));
+      arguments.uid != 0 && (arguments.detached_root || is_on_private_mount(folder.root));
   TRY(enter_jail_root(folder.root, detached));
   TRY(fill_jail(arguments.uid, arguments.gid, userfaultfd));
   return launch(arguments, folder.name, start, null);
