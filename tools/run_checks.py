@@ -143,10 +143,11 @@ def binary_stage(result):
         code, output = run(["strip", "-o", stripped, mote])
         size = stripped.stat().st_size if code == 0 else 0
     result.case("size", None if 0 < size <= SIZE_LIMIT else f"{size} bytes stripped; the limit is {SIZE_LIMIT}\n{output}")
-    _, dynamic = run(["readelf", "-dW", mote])
-    _, header = run(["readelf", "-hW", mote])
-    result.case("static", "it needs shared libraries" if "(NEEDED)" in dynamic else None)
-    result.case("pie", None if "DYN (" in header else "it is not position-independent")
+    for name in ("mote", "mote-jailer"):
+        _, dynamic = run(["readelf", "-dW", BUILD / name])
+        _, header = run(["readelf", "-hW", BUILD / name])
+        result.case(f"{name}: static", "it needs shared libraries" if "(NEEDED)" in dynamic else None)
+        result.case(f"{name}: pie", None if "DYN (" in header else "it is not position-independent")
 
 
 def gtest_stage(binary, *arguments, env=None, timeout=900):

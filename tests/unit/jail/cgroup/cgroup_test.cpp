@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
+#include <fstream>
 
 #include "fake_cgroupfs.hpp"
 #include "jail/cgroup/guard.hpp"
@@ -209,6 +210,40 @@ TEST(CgroupHostTest, LimitsHoldAndTheGroupGoes) {
   for (const CgroupHierarchy& hierarchy : *hierarchies) {
     EXPECT_NE(::access((hierarchy.mount + hierarchy.own + "/" + place.name).c_str(), F_OK), 0);
   }
+}
+
+TEST(CgroupHostTest, NothingIsLeftOfKilledStarts) {
+  const auto hierarchies = find_cgroup_hierarchies();
+  ASSERT_TRUE(hierarchies) << hierarchies.error().message();
+  if (::geteuid() != 0) GTEST_SKIP() << "the host's control groups take root";
+  const CgroupPlace place{.name = "mote-unit-test-" + std::to_string(::getpid())};
+  ::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+  for (int turn = 0; turn < 50; ++turn) {
+    const pid_t supervisor = ::fork();
+    if (supervisor == 0) {
+      auto group = GuardedCgroup::start(*hierarchies, place, {.cpu_milli = 500, .pids = 20});
+      if (group && ::fork() == 0) static_cast<void>(group->join());
+      for (;;) ::pause();
+    }
+    ::usleep(static_cast<useconds_t>(turn * 97 % 50) * 60);  // at any moment of the start
+    ::kill(supervisor, SIGKILL);
+    // A child that had not joined yet is nobody's but ours.
+    ::usleep(1000);
+    const std::string children = "/proc/self/task/" + std::to_string(::getpid()) + "/children";
+    std::ifstream list(children);
+    for (pid_t child = 0; list >> child;) {
+      std::string name;
+      std::ifstream("/proc/" + std::to_string(child) + "/comm") >> name;
+      if (name != "mote-guard") ::kill(child, SIGKILL);
+    }
+    while (::waitpid(-1, nullptr, 0) > 0) {
+    }
+    for (const CgroupHierarchy& hierarchy : *hierarchies) {
+      ASSERT_NE(::access((hierarchy.mount + hierarchy.own + "/" + place.name).c_str(), F_OK), 0)
+          << turn;
+    }
+  }
+  ::prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0);
 }
 
 /// A group of the test's own in a tree of v2 that has controllers, with a process in it.
