@@ -10,6 +10,7 @@ import tempfile
 import time
 
 from bench.harness.context import Unmeasurable
+from bench.harness.family import family
 
 SETTLE_SECONDS = 0.3
 MAPPING = re.compile(r"^[0-9a-f]+-[0-9a-f]+ (?P<rights>\S+) \S+ \S+ (?P<inode>\d+)")
@@ -27,18 +28,19 @@ def read_mappings(pid: int) -> list[dict]:
     return mappings
 
 
-def private_dirty(mapping: dict) -> int:
-    """What this process alone has written. In a private mapping of a file only anonymous pages are
-    that: others are the page cache's, dirty when the file itself was written lately."""
+def dirty(mapping: dict) -> int:
+    """What the monitor has written, its share of pages that its processes have in common. In a
+    private mapping of a file only anonymous pages are that: others are the page cache's, dirty when
+    the file itself was written lately."""
     if mapping["inode"] != "0" and mapping["rights"].endswith("p"):
-        return min(mapping["Private_Dirty"], mapping["Anonymous"])
-    return mapping["Private_Dirty"]
+        return min(mapping["Pss_Dirty"], mapping["Anonymous"])
+    return mapping["Pss_Dirty"]
 
 
 def memory_without_guest(command: list[str], ready: bytes, guest_mib: int) -> dict[str, int]:
-    """Starts a monitor with a guest that prints `ready` and idles. Returns KiB of `rss` and
-    `private_dirty`, the guest's RAM left out: that is the one writable mapping of exactly its size.
-    """
+    """Starts a monitor with a guest that prints `ready` and idles. Returns KiB of `resident` and
+    `dirty`, of all its processes together, the guest's RAM left out: that is the one writable
+    mapping of exactly its size."""
     process = subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     )
@@ -50,7 +52,7 @@ def memory_without_guest(command: list[str], ready: bytes, guest_mib: int) -> di
                 raise Unmeasurable(f"the guest did not say {ready!r}: {' '.join(command)}")
             output += chunk
         time.sleep(SETTLE_SECONDS)
-        mappings = read_mappings(process.pid)
+        mappings = [m for pid in family(process.pid) for m in read_mappings(pid)]
     finally:
         process.kill()
         process.wait()
@@ -63,8 +65,8 @@ def memory_without_guest(command: list[str], ready: bytes, guest_mib: int) -> di
         )
     mappings.remove(guest[0])
     return {
-        "rss": sum(m["Rss"] for m in mappings),
-        "private_dirty": sum(private_dirty(m) for m in mappings),
+        "resident": sum(m["Pss"] for m in mappings),
+        "dirty": sum(dirty(m) for m in mappings),
     }
 
 

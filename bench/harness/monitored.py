@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Mapping
 
 from bench.harness.context import Unmeasurable
+from bench.harness.family import family
 
 RESULT = re.compile(r"^result (\S+) (\S+) \S+\s*$", re.MULTILINE)
 TIMEOUT_SECONDS = 30  # of each wait
@@ -32,7 +33,8 @@ class Monitor:
     """How to start a monitor with a guest, and which of its threads run the guest."""
 
     command: list[str]
-    is_vcpu: Callable[[bool, str], bool]  # by: it is the first thread, and its name
+    # By: it is the first thread of the process that has the VM; and its name.
+    is_vcpu: Callable[[bool, str], bool]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -125,12 +127,15 @@ def run_floor(command: list[str], seconds: float, hooks: Hooks = {}) -> dict[str
 
 
 def threads_beside_vcpus(pid: int, monitor: Monitor) -> list[pathlib.Path]:
-    """Their folders in /proc."""
+    """Their folders in /proc, in all processes of the monitor."""
     found = []
-    for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
-        name = (task / "comm").read_text().strip()
-        if not monitor.is_vcpu(int(task.name) == pid, name):
-            found.append(task)
+    processes = family(pid)
+    for process in processes:
+        for task in pathlib.Path(f"/proc/{process}/task").iterdir():
+            name = (task / "comm").read_text().strip()
+            is_first = int(task.name) == process == processes[-1]
+            if not monitor.is_vcpu(is_first, name):
+                found.append(task)
     return found
 
 

@@ -3,6 +3,7 @@
 own cost is in the figures. All times are microseconds since the moment before exec."""
 
 import dataclasses
+import os
 import subprocess
 
 from bench.harness.context import Context, Unmeasurable
@@ -27,20 +28,29 @@ class WholeRun:
 
 
 def call(
-    context: Context, mode: str, command: list[str], place: Namespace | None = None
+    context: Context,
+    mode: str,
+    command: list[str],
+    place: Namespace | None = None,
+    user: int | None = None,
 ) -> list[float]:
     words = [context.built("bench/spawn_timer"), mode, *command]
     words = place.command(words) if place else words
-    result = subprocess.run(words, capture_output=True, text=True)
+    environment = {**os.environ, "SPAWN_USER": str(user)} if user is not None else None
+    result = subprocess.run(words, capture_output=True, text=True, env=environment)
     if result.returncode != 0:
         raise Unmeasurable(result.stderr.strip())
     return [float(word) for word in result.stdout.split()]
 
 
 def first_byte(
-    context: Context, command: list[str], place: Namespace | None = None
+    context: Context,
+    command: list[str],
+    place: Namespace | None = None,
+    user: int | None = None,
 ) -> FirstByte:
-    return FirstByte(*call(context, "--first-byte", command, place))
+    """As another user where one is given, which takes root."""
+    return FirstByte(*call(context, "--first-byte", command, place, user))
 
 
 def whole_run(context: Context, command: list[str]) -> WholeRun:

@@ -116,15 +116,15 @@ def memory_numbers(context: Context, qemu_path: str | None) -> list[Number]:
     command = mote(context, "halt_forever")
     own = footprint.memory_without_guest(command, b"idle\n", MEMORY_MIB)
     numbers = [
-        once("private dirty memory: mote", own["private_dirty"], "KiB", "<= 256"),
-        once("RSS without guest: mote", own["rss"], "KiB", "<= 3072"),
+        once("private dirty memory: mote", own["dirty"], "KiB", "<= 256"),
+        once("RSS without guest: mote", own["resident"], "KiB", "<= 3072"),
     ]
     if qemu_path:
         command = qemu(qemu_path, QEMU_MACHINE, context.guest("halt_forever"))
         other = footprint.memory_without_guest(command, b"idle\n", MEMORY_MIB)
         numbers += [
-            once("private dirty memory: qemu", other["private_dirty"], "KiB"),
-            once("RSS without guest: qemu", other["rss"], "KiB"),
+            once("private dirty memory: qemu", other["dirty"], "KiB"),
+            once("RSS without guest: qemu", other["resident"], "KiB"),
         ]
     return numbers
 
