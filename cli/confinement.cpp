@@ -55,19 +55,21 @@ std::optional<int> Confinement::supervisors_exit_code() const {
 }
 
 Result<void> Confinement::lock_in(std::span<const std::unique_ptr<IoThread>> io) {
-  ThreadStep step;
-  if (sandbox_) {
-    step = {[](void* own) { return static_cast<const jail::Sandbox*>(own)->lock_in_thread(); },
-            &*sandbox_};
+  if (!sandbox_) {
+    for (const auto& thread : io) thread->lock_in({});
+    return {};
   }
+  const ThreadStep step = {
+      [](void* own) { return static_cast<const jail::Sandbox*>(own)->lock_in_thread(); },
+      &*sandbox_};
   for (const auto& thread : io) thread->lock_in(step);
-  Result<void> result = sandbox_ ? sandbox_->lock_in() : Result<void>();
+  Result<void> result = sandbox_->lock_in();
   for (const auto& thread : io) {
     Result<void> theirs = thread->locked_in();
     if (result) result = std::move(theirs);
   }
   TRY(result);
-  if (sandbox_) TRY(sandbox_->seal());
+  TRY(sandbox_->seal());
   return seal_ != nullptr ? seal_(ThreadRole::kStart) : Result<void>();
 }
 

@@ -7,7 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdio>
+#include <charconv>
 #include <string>
 
 #include "core/fd.hpp"
@@ -25,10 +25,12 @@ bool has_rates(const LimitsConfig& limits) {
 
 /// "254:3" as the kernel writes a device.
 std::optional<dev_t> parse_device(const std::string& text) {
-  unsigned major_number = 0;
-  unsigned minor_number = 0;
-  if (std::sscanf(text.c_str(), "%u:%u", &major_number, &minor_number) != 2) return std::nullopt;
-  return makedev(major_number, minor_number);
+  const char* const end = text.data() + text.size();
+  unsigned number[2] = {};
+  const auto colon = std::from_chars(text.data(), end, number[0]).ptr;
+  if (colon == end || *colon != ':') return std::nullopt;
+  if (std::from_chars(colon + 1, end, number[1]).ec != std::errc{}) return std::nullopt;
+  return makedev(number[0], number[1]);
 }
 
 Result<std::vector<dev_t>> disks_of(const VmConfig& config) {

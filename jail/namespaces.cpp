@@ -8,9 +8,8 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdio>
-#include <limits>
 #include <string>
+#include <string_view>
 
 #include "core/text.hpp"
 #include "core/types.hpp"
@@ -37,13 +36,11 @@ Result<void> write_map(const char* name, const std::string& text) {
 /// Whether every number is a user here: so it is in the host's first user namespace.
 bool has_all_users() {
   const UniqueFd map(::open("/proc/self/uid_map", O_RDONLY | O_CLOEXEC));
-  char text[64] = "";
-  if (!map || ::read(map.get(), text, sizeof(text) - 1) <= 0) return false;
-  unsigned first = 1;
-  unsigned outside = 0;
-  unsigned count = 0;
-  return std::sscanf(text, "%u %u %u", &first, &outside, &count) == 3 && first == 0 &&
-         count == std::numeric_limits<unsigned>::max();
+  // Three numbers in columns of 10: the first one here, the same outside, and how many.
+  constexpr std::string_view kAll = "         0          0 4294967295\n";
+  char text[kAll.size()];
+  return map && ::read(map.get(), text, sizeof(text)) == sizeof(text) &&
+         std::string_view(text, sizeof(text)) == kAll;
 }
 
 }  // namespace

@@ -147,7 +147,6 @@ inline constexpr Rule kRules[] = {
          "what a ring is capable of"),
     rule(kStart, CALL(io_uring_register), IS(1, "opcode", IORING_REGISTER_PBUF_RING),
          "buffers for a ring to read into"),
-    rule(kStart, CALL(ioctl), REQUEST(KVM_CREATE_VCPU), "make the vCPUs"),
     rule(kStart, CALL(ioctl), TABLE_REQUEST(KVM_SET_CPUID2), "what the guest sees"),
     rule(kStart, CALL(ioctl), TABLE_REQUEST(KVM_SET_MSRS), "a vCPU's first state"),
     rule(kStart, CALL(ioctl), REQUEST(KVM_GET_TSC_KHZ), "what the guest is told of its clock"),

@@ -48,9 +48,9 @@ class IoThread {
   Result<Prepared> prepared();
   /// Has the thread call `step`, beside what the caller does meanwhile. Once.
   void lock_in(ThreadStep step);
-  /// Waits for `step` and returns its Result. Once, after `lock_in`.
+  /// Waits for `step` and returns its Result. At most once, after `lock_in`.
   Result<void> locked_in();
-  /// Lets the thread serve the loop. Once, after `locked_in`. `on_failure` is called on the loop's
+  /// Lets the thread serve the loop. Once, after `lock_in`. `on_failure` is called on the loop's
   /// thread when the loop cannot go on; `join` has the Error.
   void run_loop(Completion on_failure);
   /// Waits until the thread is sealed and about to serve. Once, after `run_loop`.

@@ -85,6 +85,7 @@ Result<std::unique_ptr<Machine>> Machine::create(const VmConfig& config, Prepare
   IoThread::Prepared prepared = TRY(io.front()->prepared());
   std::vector<EventLoop*> loops = {prepared.loop};
   for (const auto& further : io.subspan(1)) loops.push_back(TRY(further->prepared()).loop);
+  std::vector<kvm::Vcpu> vcpus = std::move(vm.vcpus);
   std::unique_ptr<Machine> machine(new Machine(timeline, std::move(vm), *prepared.loop));
   machine->kernel_ = kernel;
   machine->console_ = std::make_unique<Console>(std::move(files.serial), machine->loop_, timeline);
@@ -93,7 +94,7 @@ Result<std::unique_ptr<Machine>> Machine::create(const VmConfig& config, Prepare
                                      .power = *machine,
                                      .boot_clock = *machine,
                                      .pic_output = *machine});
-  TRY(machine->create_vcpus(config.machine, std::move(prepared.cpuid)));
+  TRY(machine->set_up_vcpus(std::move(vcpus), std::move(prepared.cpuid)));
   TRY(machine->create_devices(config, std::move(files.images), std::move(files.taps), loops));
   machine->console_->start(machine->board_->serial());
   timeline.mark("vCPUs ready");
@@ -113,10 +114,12 @@ Result<void> Machine::create_devices(const VmConfig& config, std::vector<virtio:
   return {};
 }
 
-Result<void> Machine::create_vcpus(const MachineConfig& config, arch::CpuidTable cpuid) {
-  for (u32 id = 0; id < config.vcpus; ++id) {
-    kvm::Vcpu vcpu = TRY(vm_.create_vcpu(id));
-    if (id == 0) arch::normalize_cpuid(cpuid, config.vcpus, vcpu.tsc_khz());
+Result<void> Machine::set_up_vcpus(std::vector<kvm::Vcpu> vcpus, arch::CpuidTable cpuid) {
+  for (kvm::Vcpu& vcpu : vcpus) {
+    const u32 id = vcpu.id();
+    if (id == 0) {
+      arch::normalize_cpuid(cpuid, static_cast<u32>(vcpus.size()), vcpu.tsc_khz());
+    }
     arch::set_cpuid_apic_id(cpuid, id);
     TRY(vcpu.set_cpuid(cpuid));
     TRY(vcpu.set_boot_msrs());

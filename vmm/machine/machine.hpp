@@ -80,7 +80,7 @@ class Machine final : private PowerSink,
   Result<void> create_devices(const VmConfig& config, std::vector<virtio::BlockImage> images,
                               std::vector<std::unique_ptr<virtio::Tap>> taps,
                               std::span<EventLoop* const> loops);
-  Result<void> create_vcpus(const MachineConfig& config, arch::CpuidTable cpuid);
+  Result<void> set_up_vcpus(std::vector<kvm::Vcpu> vcpus, arch::CpuidTable cpuid);
   void finish(End end);
 
   void power_off() override { finish({EndKind::kPowerOff, {}}); }

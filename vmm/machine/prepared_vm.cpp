@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <utility>
-#include <vector>
 
 #include "vmm/arch/layout.hpp"
 
@@ -28,7 +27,9 @@ Result<PreparedVm> PreparedVm::create(const MachineConfig& config, const kvm::Sy
       TRY(GuestMemory::create(ram_ranges(config.memory_bytes), {.huge_pages = config.huge_pages}));
   TRY(vm.set_memory(memory));
   timeline.mark("memory set");
-  return PreparedVm{.memory = std::move(memory), .vm = std::move(vm)};
+  std::vector<kvm::Vcpu> vcpus;
+  for (u32 id = 0; id < config.vcpus; ++id) vcpus.push_back(TRY(vm.create_vcpu(id)));
+  return PreparedVm{.memory = std::move(memory), .vm = std::move(vm), .vcpus = std::move(vcpus)};
 }
 
 }  // namespace mote
