@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <limits>
 #include <optional>
 #include <string>
@@ -103,7 +104,7 @@ inline std::string set_cpus(const toml::node& value, std::optional<u32>& thousan
   if (!(*cpus >= kLeast && *cpus <= kMost)) {
     return format("must be a number of CPUs from %g to %g, not %g", kLeast, kMost, *cpus);
   }
-  thousandths = static_cast<u32>(*cpus * 1000 + 0.5);
+  thousandths = static_cast<u32>(std::lround(*cpus * 1000));
   return {};
 }
 
