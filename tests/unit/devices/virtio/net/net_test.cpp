@@ -332,7 +332,7 @@ TEST_F(NetDeviceTest, AnotherDeviceTakesOverFromRegisterToRegister) {
   ASSERT_TRUE(wire.send({}, numbered_frame(1, 100)));
   ASSERT_TRUE(take(0));
   // Two more, for which there is one buffer.
-  for (const u32 number : {2, 3}) ASSERT_TRUE(wire.send({}, numbered_frame(number, 100)));
+  for (const u32 number : {2u, 3u}) ASSERT_TRUE(wire.send({}, numbered_frame(number, 100)));
   ASSERT_TRUE(take(0));
   ASSERT_TRUE(comes_true([this] { return wire.is_read(); }));
   mmio.pause();
@@ -358,7 +358,7 @@ TEST_F(NetDeviceTest, AnotherDeviceTakesOverFromRegisterToRegister) {
   EXPECT_EQ(get(kData + 0x2000 + 12, 100), numbered_frame(2, 100));
   // What the first had read comes before what the second reads.
   ASSERT_TRUE(other.send({}, numbered_frame(4, 100)));
-  for (const u32 number : {3, 4}) {
+  for (const u32 number : {3u, 4u}) {
     driver(0).add({{kData + 0x1000 * number, 2000, kWrite}});
     if (driver(0).publish()) signal_eventfd(second->kick_fd(0));
     ASSERT_TRUE(take(0)) << number;
