@@ -205,9 +205,9 @@ Result<ExitCode> run_vm(const VmConfig& config, Timeline& timeline) {
   PreparedVm vm = TRY(PreparedVm::create(config.machine, *system, timeline));
   TRY(confinement.lock_in(io));
   timeline.mark("locked in");
-  system.reset();  // a guest that breaks out makes no VM of its own
-
   const auto machine = TRY(Machine::create(config, std::move(vm), std::move(files), io, timeline));
+  // A guest that breaks out makes no VM of its own. Not before: the io thread asks it for CPUID.
+  system.reset();
   Session session(*machine, std::move(signals));
   // WHY there is no way back from here: sealed threads may not take anything apart, and the kernel
   // takes memory, VM and ring back at once, quicker than one destructor after the other.
