@@ -18,7 +18,7 @@ bool is_privileged();
 /// a host that lets ordinary users do so.
 Result<void> enter_user_namespace();
 
-/// Mounts, System V and POSIX IPC, host name; children get process numbers of their own. The
+/// Mounts, System V and POSIX IPC, host name; the next child is the first of a PID namespace. The
 /// process has one thread.
 Result<void> leave_host_namespaces();
 

@@ -2,6 +2,7 @@
 #include "jail/sandbox.hpp"
 
 #include <linux/capability.h>
+#include <poll.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -47,8 +48,13 @@ Result<void> confine_supervisor() {
 /// The supervisor's part, to its end.
 Result<int> run_supervisor(pid_t process, UniqueFd news, GuardedCgroup* cgroup) {
   const int network = leave_network_namespace();
+  char byte = 0;
   // WHY look at no result: a VM's process that is gone by now is the next thing that is noticed.
   static_cast<void>(::send(news.get(), &network, sizeof(network), MSG_NOSIGNAL));
+  // What follows is no hurry, and takes a processor from the VM's process while that starts: until
+  // it has closed its end, locked in.
+  while (::recv(news.get(), &byte, sizeof(byte), 0) < 0 && errno == EINTR) {
+  }
   std::vector<int> kept = {news.get()};
   if (cgroup != nullptr) kept.push_back(cgroup->connection());
   Result<void> ready = close_descriptors_except(std::move(kept));
@@ -83,6 +89,8 @@ Result<Sandbox> Sandbox::enter(const SandboxOptions& options) {
   } else {
     TRY(enter_user_namespace());
   }
+  // Once for both processes and all threads, which inherit it.
+  TRY(bound_capabilities());
   TRY(block_supervised_signals());
   TRY(leave_host_namespaces());
   int ends[2];
@@ -103,6 +111,7 @@ Result<Sandbox> Sandbox::enter(const SandboxOptions& options) {
         "raise the limit of processes (ulimit -u) or of the cgroup (pids.max)");
   }
   if (vm > 0) {
+    sandbox.news_.reset();  // else its end would never be seen
     sandbox.exit_code_ = TRY(run_supervisor(vm, std::move(supervisors_end), options.cgroup));
     return sandbox;
   }
@@ -126,11 +135,13 @@ Result<void> Sandbox::lock_in() {
       ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0) {
     return Error::from_errno(errno, "cannot bind the VM's process to its supervisor");
   }
+  // WHY look: the kernel ends this process with the supervisor only from here on.
+  pollfd end{.fd = news_.get(), .events = POLLRDHUP, .revents = 0};
+  if (::poll(&end, 1, 0) != 0) return supervisor_gone();
   return {};
 }
 
 Result<void> Sandbox::lock_in_thread() const {
-  TRY(bound_capabilities());
   TRY(wait_for_network());
   TRY(join_network_namespace(supervisor_.get()));
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
@@ -151,16 +162,6 @@ Result<void> Sandbox::wait_for_network() const {
   if (result == 0) return {};
   return Error::from_errno(result, "cannot make the VM's network namespace",
                            "raise the host's limit (sysctl user.max_net_namespaces)");
-}
-
-Result<void> Sandbox::seal() {
-  int result = 0;
-  static_cast<void>(::recv(news_.get(), &result, sizeof(result), MSG_DONTWAIT));
-  // WHY look: the kernel ends this process with the supervisor only since `lock_in` has asked it
-  // to.
-  if (::recv(news_.get(), &result, sizeof(result), MSG_DONTWAIT) == 0) return supervisor_gone();
-  *this = Sandbox();
-  return {};
 }
 
 }  // namespace mote::jail

@@ -20,7 +20,8 @@ struct SandboxOptions {
   GuardedCgroup* cgroup = nullptr;  ///< what the VM's process joins; null: it stays where it is
 };
 
-/// What the VM's process holds of its sandbox until all its threads are inside.
+/// What the VM's process holds of its sandbox until all its threads are inside: descriptors, which
+/// go with the object.
 ///
 /// There are two processes: the VM's, which is the first of a PID namespace, and the one that was
 /// started, which supervises it. While the VM's process opens files and asks KVM for a VM, the
@@ -38,14 +39,10 @@ class Sandbox {
 
   /// Locks in the process and the calling thread: empty root, own network, no privileges, no way
   /// back. Threads that it makes later are inside. Those that it has made before have to
-  /// `lock_in_thread`.
+  /// `lock_in_thread`. An Error also when the supervisor is gone meanwhile.
   Result<void> lock_in();
-  /// Locks in the calling thread, as far as a thread has a state of its own. Any time before
-  /// `seal`.
+  /// Locks in the calling thread, as far as a thread has a state of its own. Any time.
   Result<void> lock_in_thread() const;
-  /// When all threads are inside: closes what the sandbox was made with. An Error when the
-  /// supervisor is gone meanwhile.
-  Result<void> seal();
 
  private:
   Sandbox() = default;

@@ -21,7 +21,6 @@ Result<int> lock_in(int report) {
   jail::Sandbox sandbox = TRY(jail::Sandbox::enter({}));
   if (const auto code = sandbox.exit_code()) return *code;
   TRY(sandbox.lock_in());
-  TRY(sandbox.seal());
   return 0;
 }
 
