@@ -6,7 +6,7 @@ from bench.harness import lab
 from bench.harness.context import Context
 from bench.harness.report import Number
 
-ROUNDS = 5  # unless the command line says: some 10 minutes
+ROUNDS = 3  # unless the command line says: some 10 minutes
 
 
 def measure(context: Context) -> list[Number]:

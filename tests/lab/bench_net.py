@@ -10,8 +10,8 @@ import outer
 from net_cases import net
 
 MONITORS = {"mote": "Mote", "qemu-vhost": "QEMU microvm, vhost-net", "qemu": "QEMU microvm"}
-SECONDS = 3  # of TCP
-MEASURED = {"round-trip": "us", "tcp": "Mbit/s"}  # what scripts/net/bench says
+MIB = 16  # of TCP
+MEASURED = {"round-trip": "us", "tcp-out": "Mbit/s", "tcp-in": "Mbit/s"}  # what scripts/net/bench says
 SCALE = {"round-trip": 1000}  # ping has milliseconds
 
 
@@ -32,15 +32,15 @@ def number(name, unit, runs, digits):
             "runs": [round(run, digits) for run in runs]}
 
 
-def bench_net(rounds, mote, *, json_file, keep, boots):
+def bench_net(rounds, mote, *, json_file, keep, boots, on_data):
     """Rounds of all ways in turns, in as few outer Linuxes as it takes; what emulation breaks is left out and told. Returns the exit code."""
-    cases = {(turn, monitor): net("bench", str(SECONDS), case=f"bench.{monitor}.{turn}", monitor=monitor, timeout=240)
+    cases = {(turn, monitor): net("bench", str(MIB), case=f"bench.{monitor}.{turn}", monitor=monitor, timeout=240)
              for turn in range(rounds) for monitor in MONITORS}
     results = {}
     for _ in range(boots):
         left = [case for case in cases.values() if case.name not in results]
         if left:
-            results |= outer.run(left, mote, keep=keep)
+            results |= outer.run(left, mote, counts_instructions=True, keep=keep, on_data=on_data)
     values = {key: results_of(case, results.get(case.name)) for key, case in cases.items()}
     whole = [turn for turn in range(rounds) if all(values[turn, monitor] for monitor in MONITORS)]
     if len(whole) < (rounds + 1) // 2:
