@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// A listening Unix socket and its file.
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+
+#include "core/fd.hpp"
+#include "core/result.hpp"
+
+namespace mote::http {
+
+/// The file stays until `remove`.
+class UnixListener {
+ public:
+  /// Makes a socket at `path` and listens, without blocking. A socket file that nobody listens at
+  /// any more is replaced; anything else that is there is left alone.
+  static Result<UnixListener> create(const std::string& path);
+
+  int fd() const { return fd_.get(); }
+  const std::string& path() const { return path_; }
+  /// Removes the file, if it is still the one that was made. Harmless when done twice.
+  void remove();
+
+ private:
+  UnixListener(UniqueFd fd, std::string path) : fd_(std::move(fd)), path_(std::move(path)) {}
+
+  UniqueFd fd_;
+  std::string path_;
+  dev_t device_ = 0;
+  ino_t inode_ = 0;
+};
+
+}  // namespace mote::http
