@@ -18,6 +18,8 @@ std::atomic<LogLevel> g_level{LogLevel::kWarn};
 
 const char* level_name(LogLevel level) {
   switch (level) {
+    case LogLevel::kOff:
+      break;
     case LogLevel::kError:
       return "error";
     case LogLevel::kWarn:

@@ -8,9 +8,9 @@
 
 namespace mote {
 
-enum class LogLevel : u8 { kError, kWarn, kInfo, kDebug };
+enum class LogLevel : u8 { kOff, kError, kWarn, kInfo, kDebug };
 
-/// Lines above this level are dropped. Default: kWarn.
+/// Lines above this level are dropped; kOff drops all. Default: kWarn.
 void set_log_level(LogLevel level);
 /// Writes one line, printf style. Any thread; one write(2) per line.
 [[gnu::format(printf, 2, 3)]] void log(LogLevel level, const char* pattern, ...);

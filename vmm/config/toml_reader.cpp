@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vmm/config/toml_reader.hpp"
 
-#include <fcntl.h>
-
 #include <algorithm>
 #include <array>
 #include <limits>
 #include <vector>
 
-#include "core/fd.hpp"
 #include "core/text.hpp"
 #include "vmm/config/nearest.hpp"
+#include "vmm/config/text_file.hpp"
 #include "vmm/config/toml_library.hpp"
 #include "vmm/config/toml_values.hpp"
 
@@ -19,7 +17,6 @@ namespace {
 
 using namespace toml_values;
 
-constexpr std::size_t kMaxFileSize = kMiB;
 constexpr std::size_t kMostProblems = 20;  // more are counted, but not listed
 constexpr i64 kMostCount = std::numeric_limits<u32>::max();
 constexpr std::string_view kBlock = "block";
@@ -291,24 +288,12 @@ Result<VmConfig> read_toml(std::string_view text, std::string_view file_name) {
 }
 
 Result<VmConfig> read_toml_file(const std::string& path) {
-  const auto file = open_file(path, O_RDONLY);
-  if (!file) return Error::config(file.error().message());
-  std::string text;
-  while (text.size() <= kMaxFileSize) {
-    char part[4096];
-    const ssize_t size = ::read(file->get(), part, sizeof(part));
-    if (size < 0 && errno == EINTR) continue;
-    if (size < 0) {
-      return Error::config(Error::from_errno(errno, "cannot read '" + path + "'").message());
-    }
-    if (size == 0) break;
-    text.append(part, static_cast<std::size_t>(size));
-  }
+  const std::string text = TRY(read_text_file(path));
   if (text.find('\0') != std::string::npos) {
     return Error::config("'" + path +
                          "' is a binary file, not TOML -- a kernel is passed with --kernel");
   }
-  if (text.size() > kMaxFileSize) {
+  if (text.size() > kMaxConfigFile) {
     return Error::config("'" + path + "' is larger than 1MiB, which no TOML file of a VM is");
   }
   return read_toml(text, path);

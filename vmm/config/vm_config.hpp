@@ -58,6 +58,8 @@ struct MachineConfig {
   u32 poll_us = 30;               ///< how long such a thread looks for work before it sleeps
   Announce announce = Announce::kAuto;
   bool registered_buffers = false;  ///< pin guest RAM for the rings that serve disks
+  bool smt = false;                ///< what a client of the API said; the guest is told no siblings
+  bool track_dirty_pages = false;  ///< likewise; nobody asks for dirty pages yet
   bool operator==(const MachineConfig&) const = default;
 };
 
@@ -81,6 +83,7 @@ struct BlockConfig {
   std::string path;  ///< a raw image or a block device
   bool read_only = false;
   bool root = false;     ///< the guest's root file system: says so on its command line
+  std::string partuuid;  ///< with `root`: the partition to take, by the id in its table
   u32 queues = 0;        ///< 0: one per vCPU, up to 4
   u32 queue_size = 256;  ///< a power of two from kMinQueueSize to kMaxQueueSize
   BlockCache cache = BlockCache::kWriteback;
@@ -109,6 +112,16 @@ struct NetConfig {
 inline std::string net_id(const NetConfig& net, std::size_t position) {
   return net.id.empty() ? "net" + std::to_string(position) : net.id;
 }
+
+/// Bits of CPUID that a guest sees as 0 or as 1, whatever the host has.
+struct CpuidMask {
+  u32 leaf = 0;
+  u32 subleaf = 0;
+  enum class Register { kEax, kEbx, kEcx, kEdx } reg = Register::kEax;
+  u32 clear = 0;
+  u32 set = 0;
+  bool operator==(const CpuidMask&) const = default;
+};
 
 enum class SerialMode { kStdio, kFile, kPty, kNone };
 
@@ -150,6 +163,7 @@ struct LimitsConfig {
 struct VmConfig {
   KernelConfig kernel;
   MachineConfig machine;
+  std::vector<CpuidMask> cpuid;     ///< a later one wins
   std::vector<BlockConfig> blocks;  ///< in the order in which the guest sees them
   std::vector<NetConfig> nets;      ///< behind the disks, likewise
   SerialConfig serial;

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+// A VM's configuration as JSON, in the words of Firecracker's API. Pure.
+#pragma once
+
+#include <string>
+
+#include "vmm/config/vm_config.hpp"
+
+namespace mote {
+
+std::string machine_json(const MachineConfig& machine);
+/// All of it; what is not there is null.
+std::string vm_json(const VmConfig& config);
+
+}  // namespace mote
