@@ -2,7 +2,10 @@
 // The form of a line, the level, and the limit on what a guest can cause.
 #include "core/log.hpp"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <regex.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -39,6 +42,63 @@ TEST(LogTest, ALineTooLongIsCutAndStillEnds) {
   EXPECT_EQ(text.size(), 1024u);
   EXPECT_EQ(text.back(), '\n');
   EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 1);
+}
+
+/// Lines go to a pipe in `format` while `function` runs.
+template <class Function>
+std::string output_of(LogFormat format, bool show_level, Function function) {
+  int ends[2] = {-1, -1};
+  EXPECT_EQ(::pipe2(ends, O_NONBLOCK), 0);
+  set_log_output({.fd = ends[1], .format = format, .id = "vm1", .show_level = show_level});
+  function();
+  set_log_output({});
+  std::string text(100'000, '\0');
+  const ssize_t size = ::read(ends[0], text.data(), text.size());
+  text.resize(size < 0 ? 0 : static_cast<std::size_t>(size));
+  ::close(ends[0]);
+  ::close(ends[1]);
+  return text;
+}
+
+bool matches(const std::string& text, const char* pattern) {
+  regex_t expression;
+  EXPECT_EQ(::regcomp(&expression, pattern, REG_EXTENDED | REG_NOSUB), 0);
+  const bool result = ::regexec(&expression, text.c_str(), 0, nullptr, 0) == 0;
+  ::regfree(&expression);
+  return result;
+}
+
+TEST(LogTest, ALineCanLookLikeFirecrackers) {
+  std::string text = output_of(LogFormat::kFirecracker, true,
+                               [] { log(LogLevel::kWarn, "disk %d\nhas two lines", 3); });
+  EXPECT_TRUE(matches(text,
+                      "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}[.][0-9]{9} "
+                      "\\[vm1:[^:]+:WARN] disk 3 has two lines\n$"))
+      << text;
+  text = output_of(LogFormat::kFirecracker, false, [] { log(LogLevel::kError, "x"); });
+  EXPECT_TRUE(matches(text, " \\[vm1:[^:]+] x\n$")) << text;
+}
+
+TEST(LogTest, ALineCanBeJson) {
+  const std::string text = output_of(LogFormat::kJson, true, [] {
+    LogLimiter limiter;
+    limiter.log(LogLevel::kError, "no '%s'", "\"x\"");
+  });
+  EXPECT_TRUE(matches(text,
+                      "^[{]\"time\":\"[^\"]+Z\",\"level\":\"error\",\"id\":\"vm1\",\"thread\":"
+                      "\"[^\"]+\",\"message\":\"no '\\\\\"x\\\\\"'\"}\n$"))
+      << text;
+}
+
+TEST(LogTest, LinesThatNobodyReadsAreCounted) {
+  const u64 before = log_lines_lost();
+  const std::string text = output_of(LogFormat::kPlain, true, [] {
+    const std::string line(900, 'x');
+    for (int i = 0; i < 100; ++i) log(LogLevel::kError, "%s", line.c_str());
+  });
+  EXPECT_EQ(log_lines_lost() - before,
+            100 - static_cast<u64>(std::count(text.begin(), text.end(), '\n')));
+  EXPECT_GT(log_lines_lost(), before);
 }
 
 TEST(LogLimiterTest, ALineTellsHowManyWereHeldBackBeforeIt) {

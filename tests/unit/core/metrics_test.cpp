@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/metrics.hpp"
+
+#include <gtest/gtest.h>
+
+namespace mote {
+namespace {
+
+void collect(MetricsSink& sink, u64 reads) {
+  sink.counter("block", "rootfs", "read_bytes", reads);
+  sink.counter("block", "rootfs", "flushes", 1);
+  sink.counter("block", "data", "read_bytes", 10);
+  sink.gauge("vm", {}, "start_us", 500);
+}
+
+TEST(Metrics, CanBeScraped) {
+  PrometheusText text;
+  collect(text, 512);
+  EXPECT_EQ(text.take(),
+            "# TYPE mote_block_read_bytes_total counter\n"
+            "mote_block_read_bytes_total{id=\"rootfs\"} 512\n"
+            "mote_block_read_bytes_total{id=\"data\"} 10\n"
+            "# TYPE mote_block_flushes_total counter\n"
+            "mote_block_flushes_total{id=\"rootfs\"} 1\n"
+            "# TYPE mote_vm_start_us gauge\n"
+            "mote_vm_start_us 500\n");
+}
+
+TEST(Metrics, ShowWhatCameSinceTheLastLine) {
+  MetricsLine::Shown shown;
+  MetricsLine first(shown);
+  collect(first, 512);
+  EXPECT_EQ(first.take(7, {}),
+            R"({"utc_timestamp_ms":7,"block_rootfs":{"read_bytes":512,"flushes":1},)"
+            R"("block":{"read_bytes":522,"flushes":1},"block_data":{"read_bytes":10},)"
+            R"("vm":{"start_us":500}})");
+  MetricsLine second(shown);
+  collect(second, 600);
+  EXPECT_EQ(second.take(8, R"("id":"x")"),
+            R"({"utc_timestamp_ms":8,"id":"x","block_rootfs":{"read_bytes":88,"flushes":0},)"
+            R"("block":{"read_bytes":88,"flushes":0},"block_data":{"read_bytes":0},)"
+            R"("vm":{"start_us":500}})");
+}
+
+}  // namespace
+}  // namespace mote
