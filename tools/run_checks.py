@@ -205,10 +205,28 @@ def lab_stage(timeout):
     return stage
 
 
-def unittest_stage(script, timeout=300):
+def virtual_environment(requirements):
+    """A Python with the packages of the file `requirements`, made once for what the file says; or None, and why."""
+    folder = CACHE / "venv" / hashlib.sha256(requirements.read_bytes() + sys.version.encode()).hexdigest()[:16]
+    python = folder / "bin" / "python"
+    if not (folder / "complete").exists():
+        for command in ([sys.executable, "-m", "venv", "--clear", folder],
+                        [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", requirements]):
+            code, output = run(command, timeout=600)
+            if code != 0:
+                return None, f"{requirements.relative_to(ROOT)} cannot be installed: {tail(output, 1)}"
+        (folder / "complete").touch()
+    return python, ""
+
+
+def unittest_stage(script, timeout=300, requirements=None):
     """A script of Python's unittest that prints a line per test."""
     def stage(result):
-        code, output = run([sys.executable, script], env={"MOTE": str(BUILD / "mote"), "MOTE_JAILER": str(BUILD / "mote-jailer")},
+        python, reason = virtual_environment(requirements) if requirements else (sys.executable, "")
+        if not python:
+            result.skipped.append((script.name, reason))
+            return
+        code, output = run([python, script], env={"MOTE": str(BUILD / "mote"), "MOTE_JAILER": str(BUILD / "mote-jailer")},
                            timeout=timeout)
         for name, verdict in re.findall(r"^(\w+ \([\w.]+\)).*? \.\.\. (ok|FAIL|ERROR|skipped .*)$", output, re.MULTILINE):
             if verdict.startswith("skipped"):
@@ -232,6 +250,8 @@ STAGES = [
     ("cli", True, unittest_stage(ROOT / "tests/cli/cli_test.py")),
     ("net-setup", False, unittest_stage(ROOT / "tests/cli/net_setup_test.py")),
     ("jailer", True, unittest_stage(ROOT / "tests/cli/jailer_test.py")),
+    ("api", True, unittest_stage(ROOT / "tests/api/api_test.py")),
+    ("api-contract", False, unittest_stage(ROOT / "tests/api/contract_test.py", timeout=1800, requirements=ROOT / "tests/api/requirements.txt")),
     ("kvm", True, gtest_stage(BUILD / "tests/kvm/kvm_tests", timeout=900)),
     ("acts", False, gtest_stage(BUILD / "tests/acts/acts_tests")),
     ("build-asan", False, build_stage(ASAN, "-Db_sanitize=address,undefined", "-Db_lundef=false", env=CLANG)),

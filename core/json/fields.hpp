@@ -26,11 +26,9 @@ class Reader {
   bool read(const Value& value, u16& number) { return read_number(value, "u16", number); }
   bool read(const Value& value, u32& number) { return read_number(value, "u32", number); }
   bool read(const Value& value, u64& number) { return read_number(value, "u64", number); }
-  /// What may be absent may be null as well.
   template <class T>
   bool read(const Value& value, std::optional<T>& result) {
-    result.reset();
-    return value.is_null() || read(value, result.emplace());
+    return read(value, result.emplace());
   }
 
   /// One of `names`; `index` is which.

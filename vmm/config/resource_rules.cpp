@@ -48,15 +48,12 @@ Result<void> put_drive(std::vector<BlockConfig>& drives, BlockConfig drive) {
     return other.root && other.id != drive.id;
   });
   if (drive.root && other_root) return Error::config("A root block device already exists!");
-  if (same != nullptr) {
-    const bool moves = drive.root != same->root;
+  const bool stays = same != nullptr && (same->root || !drive.root);
+  if (stays) {
     *same = std::move(drive);
-    if (moves) {
-      std::stable_partition(drives.begin(), drives.end(),
-                            [](const BlockConfig& each) { return each.root; });
-    }
     return {};
   }
+  if (same != nullptr) drives.erase(drives.begin() + (same - drives.data()));
   drives.insert(drive.root ? drives.begin() : drives.end(), std::move(drive));
   return {};
 }

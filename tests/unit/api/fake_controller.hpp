@@ -14,7 +14,7 @@
 
 namespace mote::api::test {
 
-class FakeController final : public Controller {
+class FakeController : public Controller {
  public:
   VmState state() override { return current; }
   VmConfig config() override { return vm; }

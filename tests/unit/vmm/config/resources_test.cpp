@@ -67,6 +67,8 @@ TEST(Resources, ReadAMachine) {
 
 TEST(Resources, RefuseAMachineThatCannotBe) {
   EXPECT_EQ(problem(R"({"mem_size_mib": 128})", &read_machine), "missing field `vcpu_count`");
+  EXPECT_EQ(problem(R"({"vcpu_count": null, "mem_size_mib": 128})", &read_machine),
+            "invalid type: null, expected u8");
   EXPECT_EQ(problem(R"({"cpu_template": "T2"})", &read_machine_update),
             "Mote has no CPU template T2: mask CPUID with /cpu-config");
   EXPECT_EQ(
