@@ -50,7 +50,7 @@ Result<T> read_body(const std::string& body, bool (*read)(Reader&, const Value&,
       "An error occurred when deserializing the json body of a request";
   auto value = json::parse(body);
   if (!value) return Error::config(std::string(kWhere) + ": " + value.error().message() + ".");
-  Reader reader;
+  Reader reader;  // NOLINT(misc-const-correctness): `read` notes problems with it
   T result{};
   if (read(reader, *value, result)) return result;
   return Error::config(std::string(kWhere) + ": " + reader.error(body).message() + ".");
@@ -125,11 +125,11 @@ Result<Command> get_events(const Request& request, const Target&) {
 }
 
 Result<Command> patch_machine(const Request& request, const Target&) {
-  MachineUpdate update = TRY(read_body(request.body, &read_machine_update));
+  const MachineUpdate update = TRY(read_body(request.body, &read_machine_update));
   const bool is_empty = !update.vcpus && !update.memory_mib && !update.smt &&
                         !update.track_dirty_pages && !update.huge_pages && !update.names_template;
   if (is_empty) return Error::config("Empty PATCH request.");
-  return Command{PutMachine{std::move(update)}};
+  return Command{PutMachine{update}};
 }
 
 Result<Command> put_drive(const Request& request, const Target& target) {

@@ -20,7 +20,12 @@ namespace mote {
 namespace {
 
 std::atomic<LogLevel> g_level{LogLevel::kWarn};
-std::atomic<const LogOutput*> g_output{nullptr};  // null: plain, on standard error
+/// An output and those before it, which another thread may still be reading.
+struct OutputNode : LogOutput {
+  const OutputNode* before = nullptr;
+};
+
+std::atomic<const OutputNode*> g_output{nullptr};  // null: plain, on standard error
 std::atomic<u64> g_lost{0};
 
 constexpr std::size_t kLineSize = 1024;
@@ -142,8 +147,8 @@ void set_log_level(LogLevel level) {
 }
 
 void set_log_output(LogOutput output) {
-  // Never freed: another thread may be about to read the last one.
-  g_output.store(new LogOutput(std::move(output)), std::memory_order_release);
+  const OutputNode* const before = g_output.load(std::memory_order_acquire);
+  g_output.store(new OutputNode{{std::move(output)}, before}, std::memory_order_release);
 }
 
 u64 log_lines_lost() {

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 namespace mote::http {
 namespace {
@@ -180,7 +181,8 @@ void Connection::feed_stream(u64 now_ns) {
 void Connection::settle(Service& service, u64 now_ns) {
   flush(now_ns);
   while (!is_busy() && !input_.empty()) {
-    serve(std::string(std::move(input_)), service, now_ns);
+    const std::string waiting = std::exchange(input_, {});
+    serve(waiting, service, now_ns);
     flush(now_ns);
   }
   const bool is_done = pending_ == 0 && input_.empty() && output_.empty();

@@ -180,9 +180,10 @@ void Server::drain() {
     });
     const u64 now = now_ns();
     if (connections_.empty() || now >= end) break;
-    std::vector<pollfd> fds;
-    for (const auto& connection : connections_) fds.push_back({connection->fd(), POLLOUT, 0});
-    if (::poll(fds.data(), fds.size(), static_cast<int>((end - now) / kNsPerMs) + 1) < 0) continue;
+    polled_.clear();
+    for (const auto& connection : connections_) polled_.push_back({connection->fd(), POLLOUT, 0});
+    if (::poll(polled_.data(), polled_.size(), static_cast<int>((end - now) / kNsPerMs) + 1) < 0)
+      continue;
     for (const auto& connection : connections_) connection->flush(now_ns());
   }
   connections_.clear();

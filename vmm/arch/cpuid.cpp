@@ -139,4 +139,18 @@ void set_cpuid_apic_id(CpuidTable& table, u32 apic_id) {
   }
 }
 
+void mask_cpuid(CpuidTable& table, std::span<const CpuidMask> masks) {
+  for (const CpuidMask& mask : masks) {
+    for (CpuidEntry& entry : table) {
+      if (entry.function != mask.leaf || (entry.has_index && entry.index != mask.subleaf)) continue;
+      using Register = CpuidMask::Register;
+      u32& reg = mask.reg == Register::kEax   ? entry.eax
+                 : mask.reg == Register::kEbx ? entry.ebx
+                 : mask.reg == Register::kEcx ? entry.ecx
+                                              : entry.edx;
+      reg = (reg & ~mask.clear) | mask.set;
+    }
+  }
+}
+
 }  // namespace mote::arch

@@ -2,9 +2,11 @@
 // CPUID as a guest sees it: the host's supported leaves, made true for each vCPU. Pure.
 #pragma once
 
+#include <span>
 #include <vector>
 
 #include "core/types.hpp"
+#include "vmm/config/vm_config.hpp"
 
 namespace mote::arch {
 
@@ -28,5 +30,8 @@ void normalize_cpuid(CpuidTable& table, u32 vcpu_count, u32 tsc_khz);
 /// What differs per vCPU: its APIC id wherever CPUID shows one. KVM's own answer shows the id of
 /// the host CPU that was asked. Call on the normalized table for each vCPU in turn.
 void set_cpuid_apic_id(CpuidTable& table, u32 apic_id);
+
+/// Makes bits 0 or 1 in the leaves that are there. Call on the normalized table.
+void mask_cpuid(CpuidTable& table, std::span<const CpuidMask> masks);
 
 }  // namespace mote::arch

@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/metrics.hpp"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/metrics_writer.hpp"
 
 namespace mote {
 namespace {
@@ -40,6 +45,34 @@ TEST(Metrics, ShowWhatCameSinceTheLastLine) {
             R"({"utc_timestamp_ms":8,"id":"x","block_rootfs":{"read_bytes":88,"flushes":0},)"
             R"("block":{"read_bytes":88,"flushes":0},"block_data":{"read_bytes":0},)"
             R"("vm":{"start_us":500}})");
+}
+
+TEST(MetricsWriter, LosesLinesButNoCounts) {
+  const std::string path = testing::TempDir() + "mote-metrics";
+  ::unlink(path.c_str());
+  ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
+  auto writer = MetricsWriter::open(path, R"("id":"x")");
+  ASSERT_TRUE(writer) << writer.error().message();
+  const UniqueFd reader(::open(path.c_str(), O_RDONLY | O_NONBLOCK));
+  const auto lines = [&] {
+    std::string text(1 << 20, '\0');
+    const ssize_t size = ::read(reader.get(), text.data(), text.size());
+    text.resize(size < 0 ? 0 : static_cast<std::size_t>(size));
+    return text;
+  };
+  ASSERT_TRUE(writer->write([](MetricsSink& sink) { sink.counter("a", {}, "n", 10); }));
+  const std::string first = lines();
+  EXPECT_EQ(first.substr(0, 20), R"({"utc_timestamp_ms":)");
+  EXPECT_NE(first.find(R"(,"id":"x","a":{"n":10},"logger":{"missed_metrics_count":0}})"),
+            std::string::npos)
+      << first;
+  u64 count = 10;
+  while (writer->write([&](MetricsSink& sink) { sink.counter("a", {}, "n", ++count); })) {
+  }
+  lines();
+  ASSERT_TRUE(writer->write([&](MetricsSink& sink) { sink.counter("a", {}, "n", ++count); }));
+  EXPECT_NE(lines().find(R"("a":{"n":2},"logger":{"missed_metrics_count":1}})"), std::string::npos);
+  ::unlink(path.c_str());
 }
 
 }  // namespace

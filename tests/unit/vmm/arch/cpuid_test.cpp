@@ -190,5 +190,20 @@ TEST(CpuidApicId, OneTableServesAllVcpusInTurn) {
   }
 }
 
+TEST(Cpuid, MasksBitsOfTheLeavesThatAreThere) {
+  using Register = CpuidMask::Register;
+  CpuidTable table = {{.function = 1, .ecx = 0xff},
+                      {.function = 7, .index = 0, .has_index = true},
+                      {.function = 7, .index = 1, .has_index = true, .eax = 1}};
+  const std::vector<CpuidMask> masks = {{1, 0, Register::kEcx, 0x0f, 0x100},
+                                        {7, 1, Register::kEax, 1, 2},
+                                        {9, 0, Register::kEdx, 0, 1}};
+  mask_cpuid(table, masks);
+  EXPECT_EQ(table.size(), 3U);
+  EXPECT_EQ(table[0].ecx, 0x1f0U);
+  EXPECT_EQ(table[1].eax, 0U);
+  EXPECT_EQ(table[2].eax, 2U);
+}
+
 }  // namespace
 }  // namespace mote::arch
