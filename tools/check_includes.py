@@ -24,6 +24,8 @@ ALLOWED = {
 RESERVED = {
     "linux/kvm.h": r"vmm/kvm/|jail/seccomp/table\.hpp$",
     "toml++/toml.h": r"vmm/config/toml_library\.hpp$",
+    "rapidjson/reader.h": r"core/json/value\.cpp$",
+    "llhttp.h": r"api/http/request_parser\.hpp$",
     "iostream": r"$^",
     "regex": r"$^",
     "locale": r"$^",
