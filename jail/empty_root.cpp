@@ -24,17 +24,21 @@ int call(long result) {
 
 }  // namespace
 
-Result<void> enter_empty_root() {
+Result<UniqueFd> make_empty_root() {
   const UniqueFd context(call(::syscall(SYS_fsopen, "tmpfs", FSOPEN_CLOEXEC)));
   if (!context) return failed("fsopen");
   if (::syscall(SYS_fsconfig, context.get(), FSCONFIG_SET_STRING, "mode", "0555", 0) != 0 ||
       ::syscall(SYS_fsconfig, context.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) != 0) {
     return failed("fsconfig");
   }
-  const UniqueFd root(call(
+  UniqueFd root(call(
       ::syscall(SYS_fsmount, context.get(), FSMOUNT_CLOEXEC,
                 MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC)));
   if (!root) return failed("fsmount");
+  return root;
+}
+
+Result<void> enter_empty_root(const UniqueFd& root) {
   if (::fchdir(root.get()) != 0) return failed("fchdir");
   if (::chroot(".") != 0) return failed("chroot");
   return {};

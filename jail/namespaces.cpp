@@ -22,9 +22,6 @@ constexpr char kOrdinaryUsers[] =
     "kernel.unprivileged_userns_clone, kernel.apparmor_restrict_unprivileged_userns), run it as "
     "root, or do without: --no-sandbox";
 
-constexpr char kMoreNamespaces[] =
-    "raise the host's limits (sysctl -a | grep 'user.max_.*_namespaces')";
-
 /// A file of /proc/self that defines the user namespace takes one write.
 Result<void> write_map(const char* name, const std::string& text) {
   const std::string path = std::string("/proc/self/") + name;
@@ -69,15 +66,16 @@ Result<void> enter_user_namespace() {
   return {};
 }
 
-Result<void> leave_host_namespaces() {
-  if (::unshare(CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWPID) == 0) return {};
-  return Error::from_errno(errno, "cannot make the VM's namespaces (mount, ipc, uts, pid)",
-                           kMoreNamespaces);
+Result<void> leave_process_namespace() {
+  if (::unshare(CLONE_NEWPID) == 0) return {};
+  return Error::from_errno(errno, "cannot make the VM's PID namespace",
+                           "raise the host's limit (sysctl user.max_pid_namespaces)");
 }
 
-Result<void> leave_cgroup_namespace() {
-  if (::unshare(CLONE_NEWCGROUP) == 0) return {};
-  return Error::from_errno(errno, "cannot make the VM's control-group namespace", kMoreNamespaces);
+Result<void> leave_host_namespaces() {
+  if (::unshare(CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP) == 0) return {};
+  return Error::from_errno(errno, "cannot make the VM's namespaces (mount, ipc, uts, cgroup)",
+                           "raise the host's limits (sysctl -a | grep 'user.max_.*_namespaces')");
 }
 
 int leave_network_namespace() {

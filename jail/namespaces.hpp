@@ -18,12 +18,12 @@ bool is_privileged();
 /// a host that lets ordinary users do so.
 Result<void> enter_user_namespace();
 
-/// Mounts, System V and POSIX IPC, host name; the next child is the first of a PID namespace. The
-/// process has one thread.
-Result<void> leave_host_namespaces();
+/// Children get process numbers of their own.
+Result<void> leave_process_namespace();
 
-/// A control-group namespace whose root is the group that the process is in. Before it has threads.
-Result<void> leave_cgroup_namespace();
+/// Mounts, System V and POSIX IPC, host name, and control groups, whose root is the group that the
+/// process is in. Before it has threads.
+Result<void> leave_host_namespaces();
 
 /// A network without interfaces for the calling thread. The dearest namespace: half a millisecond.
 /// Returns an errno, 0 when it is done: the one who wants to know is another process.

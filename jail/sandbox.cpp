@@ -38,9 +38,9 @@ Error supervisor_gone() {
 
 /// The supervisor needs no files any more, and of its privileges that to end a process of another
 /// user.
-Result<void> confine_supervisor() {
+Result<void> confine_supervisor(const UniqueFd& root) {
   set_thread_name("supervisor");
-  TRY(enter_empty_root());
+  TRY(enter_empty_root(root));
   TRY(drop_privileges(std::nullopt, u64{1} << CAP_KILL));
   return seal_thread(ThreadRole::kSupervisor);
 }
@@ -48,13 +48,8 @@ Result<void> confine_supervisor() {
 /// The supervisor's part, to its end.
 Result<int> run_supervisor(pid_t process, UniqueFd news, GuardedCgroup* cgroup) {
   const int network = leave_network_namespace();
-  char byte = 0;
   // WHY look at no result: a VM's process that is gone by now is the next thing that is noticed.
   static_cast<void>(::send(news.get(), &network, sizeof(network), MSG_NOSIGNAL));
-  // What follows is no hurry, and takes a processor from the VM's process while that starts: until
-  // it has closed its end, locked in.
-  while (::recv(news.get(), &byte, sizeof(byte), 0) < 0 && errno == EINTR) {
-  }
   std::vector<int> kept = {news.get()};
   if (cgroup != nullptr) kept.push_back(cgroup->connection());
   Result<void> ready = close_descriptors_except(std::move(kept));
@@ -64,7 +59,10 @@ Result<int> run_supervisor(pid_t process, UniqueFd news, GuardedCgroup* cgroup) 
     ::kill(process, SIGKILL);
     return Error::from_errno(reason, "cannot open a pidfd of the VM's process");
   }
-  if (ready) ready = confine_supervisor();
+  // Takes no processor time from a start that has use for it. Without a root the VM is gone.
+  UniqueFd root = receive_descriptor(news);
+  if (ready && root) ready = confine_supervisor(root);
+  root.reset();
   if (!ready) signal_vm(vm, SIGKILL);
   const int code = supervise(vm);
   TRY(ready);
@@ -89,10 +87,8 @@ Result<Sandbox> Sandbox::enter(const SandboxOptions& options) {
   } else {
     TRY(enter_user_namespace());
   }
-  // Once for both processes and all threads, which inherit it.
-  TRY(bound_capabilities());
   TRY(block_supervised_signals());
-  TRY(leave_host_namespaces());
+  TRY(leave_process_namespace());
   int ends[2];
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
     return Error::from_errno(errno, "cannot make a pair of sockets");
@@ -111,7 +107,6 @@ Result<Sandbox> Sandbox::enter(const SandboxOptions& options) {
         "raise the limit of processes (ulimit -u) or of the cgroup (pids.max)");
   }
   if (vm > 0) {
-    sandbox.news_.reset();  // else its end would never be seen
     sandbox.exit_code_ = TRY(run_supervisor(vm, std::move(supervisors_end), options.cgroup));
     return sandbox;
   }
@@ -121,13 +116,18 @@ Result<Sandbox> Sandbox::enter(const SandboxOptions& options) {
     options.cgroup->forget();
   }
   // Behind the join, so that the VM's group is the root of what it sees.
-  TRY(leave_cgroup_namespace());
+  TRY(leave_host_namespaces());
+  TRY(bound_capabilities());  // of this thread and all that it makes
   sandbox.landlock_ = TRY(make_landlock_ruleset());
   return sandbox;
 }
 
 Result<void> Sandbox::lock_in() {
-  TRY(enter_empty_root());
+  {
+    const UniqueFd root = TRY(make_empty_root());
+    TRY(enter_empty_root(root));
+    TRY(send_descriptor(news_, root));
+  }
   TRY(lower_resource_limits());
   TRY(lock_in_thread());
   // The two that a change of user takes back.
@@ -137,7 +137,9 @@ Result<void> Sandbox::lock_in() {
   }
   // WHY look: the kernel ends this process with the supervisor only from here on.
   pollfd end{.fd = news_.get(), .events = POLLRDHUP, .revents = 0};
-  if (::poll(&end, 1, 0) != 0) return supervisor_gone();
+  if (::poll(&end, 1, 0) != 0 && (end.revents & (POLLRDHUP | POLLHUP)) != 0) {
+    return supervisor_gone();
+  }
   return {};
 }
 

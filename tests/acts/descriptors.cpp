@@ -51,7 +51,9 @@ long order_ring() {
   long answer = 0;
   do {
     answer = by_any_descriptor([](int fd) {
-      return call(SYS_io_uring_register, fd, IORING_REGISTER_PERSONALITY, nullptr, 0);
+      const long id = call(SYS_io_uring_register, fd, IORING_REGISTER_PERSONALITY, nullptr, 0);
+      if (id >= 0) call(SYS_io_uring_register, fd, IORING_UNREGISTER_PERSONALITY, nullptr, id);
+      return id;
     });
   } while (answer >= 0 && steady_clock::now() < end);
   return answer;
