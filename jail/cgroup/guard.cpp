@@ -141,7 +141,7 @@ Result<GuardedCgroup> GuardedCgroup::start(std::span<const CgroupHierarchy> hier
   GuardedCgroup group;
   group.name_ = place.name;
   group.connection_.reset(ends[0]);
-  const UniqueFd guards_end(ends[1]);
+  UniqueFd guards_end(ends[1]);
   const pid_t supervisor = ::getpid();
   group.guard_ = ::fork();
   if (group.guard_ < 0) {
@@ -152,6 +152,7 @@ Result<GuardedCgroup> GuardedCgroup::start(std::span<const CgroupHierarchy> hier
     close_all_but(guards_end.get());
     ::_exit(guard(guards_end.get(), supervisor, hierarchies, place, limits));
   }
+  guards_end.reset();  // else the end of a guard that is killed would never be seen
   auto entries = receive_report(group.connection_.get());
   if (!entries) {
     group.connection_.reset();
