@@ -140,6 +140,9 @@ Result<void> Sandbox::lock_in() {
   if (::poll(&end, 1, 0) != 0 && (end.revents & (POLLRDHUP | POLLHUP)) != 0) {
     return supervisor_gone();
   }
+  // What is left of the way to the supervisor is for other threads to see that the network is
+  // there.
+  ::shutdown(news_.get(), SHUT_WR);
   return {};
 }
 

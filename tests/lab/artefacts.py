@@ -76,6 +76,11 @@ class Artefacts:
             archive.copy(path, self._mote.parent / "mote-jailer")
         elif path == "/lab/unit_tests":
             add_with_libraries(archive, path, self._mote.parent / "tests/unit/unit_tests")
+        elif path == "/lab/acts_tests":
+            built = self._mote.parent
+            add_with_libraries(archive, path, built / "tests/acts/acts_tests")
+            for program in ("mote", "tests/acts/mote-acts", "tests/acts/act-outside", "guests/hello.elf", "guests/halt_forever.elf"):
+                archive.copy(f"/lab/acts/{os.path.basename(program)}", built / program)
         elif path == "/lab/jailed":
             jailed = ROOT / "tests/cli/jailed.c"
             archive.copy(path, cached("jailed", [], lambda target, folder: compile_static(jailed, target), jailed.read_text()))
