@@ -11,5 +11,5 @@ def jail(name, *files, contains, lacks=(), timeout=120):
 JAIL_CASES = [
     jail("cgroup2", "/lab/mote-jailer", "/lab/jailed", contains=["all as expected"]),
     jail("groups", "/lab/unit_tests", contains=[r"PASSED", r"OK \] CgroupUnifiedHostTest\."], lacks=["SKIPPED"]),
-    jail("acts", "/lab/acts_tests", contains=[r"PASSED"], lacks=["SKIPPED", "FAILED"], timeout=600),
+    jail("acts", "/lab/acts_tests", contains=[r"PASSED"], lacks=["SKIPPED", "FAILED"], timeout=400),
 ]
