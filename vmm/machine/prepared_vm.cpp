@@ -28,6 +28,7 @@ Result<PreparedVm> PreparedVm::create(const MachineConfig& config, const kvm::Sy
   TRY(vm.set_memory(memory));
   timeline.mark("memory set");
   std::vector<kvm::Vcpu> vcpus;
+  vcpus.reserve(config.vcpus);
   for (u32 id = 0; id < config.vcpus; ++id) vcpus.push_back(TRY(vm.create_vcpu(id)));
   return PreparedVm{.memory = std::move(memory), .vm = std::move(vm), .vcpus = std::move(vcpus)};
 }
