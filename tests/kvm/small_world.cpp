@@ -33,11 +33,9 @@ bool mount_device(const char* path, unsigned major, unsigned minor) {
          ::mount(node.c_str(), path, nullptr, MS_BIND, nullptr) == 0 && ::unlink(node.c_str()) == 0;
 }
 
-/// What takes the host's root: copies and devices for everybody.
-std::string furnish(const char* const (&programs)[2]) {
-  char folder[] = "/tmp/mote-world-XXXXXX";
-  if (::unshare(CLONE_NEWNS) != 0 || ::mount("", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
-      ::mkdtemp(folder) == nullptr) {
+/// What takes the host's root: copies and devices for everybody, in the folder.
+std::string furnish(const char* folder, const char* const (&programs)[2]) {
+  if (::unshare(CLONE_NEWNS) != 0 || ::mount("", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) {
     return failed("private mounts");
   }
   const bool is_mounted = ::mount("", folder, "tmpfs", 0, "mode=0777") == 0;
@@ -73,9 +71,9 @@ std::string live(std::string (*body)()) {
 }
 
 /// In the process that makes the world; `mapped` ends when its users are mapped.
-std::string make(const char* const (&programs)[2], int unmapped, int mapped, int report,
-                 std::string (*body)()) {
-  std::string problem = furnish(programs);
+std::string make(const char* folder, const char* const (&programs)[2], int unmapped, int mapped,
+                 int report, std::string (*body)()) {
+  std::string problem = furnish(folder, programs);
   if (!problem.empty()) return problem;
   char byte = 0;
   if (::unshare(CLONE_NEWUSER) != 0 || ::close(unmapped) != 0 || ::read(mapped, &byte, 1) != 0 ||
@@ -113,10 +111,12 @@ std::string in_small_world(const char* const (&programs)[2], std::string (*body)
   for (int* const ends : {unmapped, mapped, report}) {
     if (::pipe2(ends, O_CLOEXEC) != 0) return failed("pipe");
   }
+  char folder[] = "/tmp/mote-world-XXXXXX";
+  if (::mkdtemp(folder) == nullptr) return failed(folder);
   const pid_t maker = ::fork();
   if (maker == 0) {
     for (const int fd : {unmapped[0], mapped[1], report[0]}) ::close(fd);
-    const std::string problem = make(programs, unmapped[1], mapped[0], report[1], body);
+    const std::string problem = make(folder, programs, unmapped[1], mapped[0], report[1], body);
     ::_exit(::write(report[1], problem.data(), problem.size()) < 0 ? 1 : 0);
   }
   for (const int fd : {unmapped[1], mapped[0], report[1]}) ::close(fd);
@@ -130,6 +130,7 @@ std::string in_small_world(const char* const (&programs)[2], std::string (*body)
   }
   for (const int fd : {unmapped[0], report[0]}) ::close(fd);
   ::waitpid(maker, nullptr, 0);
+  ::rmdir(folder);
   return text;
 }
 
