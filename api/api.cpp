@@ -3,6 +3,7 @@
 
 #include <ctime>
 
+#include "core/clock.hpp"
 #include "core/json/writer.hpp"
 #include "core/log.hpp"
 #include "vmm/config/resource_json.hpp"
@@ -11,12 +12,6 @@ namespace mote::api {
 namespace {
 
 using http::Response;
-
-u64 now_us() {
-  timespec now{};
-  ::clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<u64>(now.tv_sec) * 1'000'000 + static_cast<u64>(now.tv_nsec) / 1000;
-}
 
 Response show(std::string body) {
   return {.status = 200, .body = std::move(body)};
@@ -129,7 +124,7 @@ struct Api::Execute {
 };
 
 std::optional<Response> Api::handle(http::Request request, u64 ticket) {
-  const u64 begin = now_us();
+  const u64 begin = clock_ns(CLOCK_MONOTONIC) / 1000;
   const char* const method = log_name(request.method);
   if (request.body.empty()) {
     log(LogLevel::kInfo, "The API server received a %s request on \"%s\".", method,
@@ -148,7 +143,8 @@ std::optional<Response> Api::handle(http::Request request, u64 ticket) {
     log(LogLevel::kInfo, "The request was executed successfully. Status code: %d %s.",
         response->status, response->status == 204 ? "No Content" : "OK");
   }
-  log(LogLevel::kDebug, "Total previous API call duration: %lu us.", now_us() - begin);
+  log(LogLevel::kDebug, "Total previous API call duration: %lu us.",
+      clock_ns(CLOCK_MONOTONIC) / 1000 - begin);
   return response;
 }
 

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "core/check.hpp"
+#include "core/clock.hpp"
 #include "core/ring.hpp"
 
 namespace mote {
@@ -25,12 +26,6 @@ constexpr u64 pack(OperationId id) {
 /// Whether the kernel may take later what it refused with `error`.
 bool is_momentary(int error) {
   return error == EINTR || error == EAGAIN || error == EBUSY;
-}
-
-u64 now_ns() {
-  timespec now{};
-  ::clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<u64>(now.tv_sec) * 1'000'000'000 + static_cast<u64>(now.tv_nsec);
 }
 
 }  // namespace
@@ -324,7 +319,7 @@ void EventLoop::on_wake(i32) {
 
 void EventLoop::wake(LoopWorker& worker) {
   if (worker.awake_) return;
-  if (awake_.empty() && poll_ns_ != 0 && now_ns() - asleep_since_ns_ <= poll_ns_) {
+  if (awake_.empty() && poll_ns_ != 0 && clock_ns(CLOCK_MONOTONIC) - asleep_since_ns_ <= poll_ns_) {
     window_ns_ = poll_ns_;
   }
   worker.awake_ = true;
@@ -345,12 +340,12 @@ bool EventLoop::run_workers() {
 
 void EventLoop::rest_workers() {
   std::erase_if(awake_, [](LoopWorker* worker) { return !(worker->awake_ = worker->rest()); });
-  if (awake_.empty() && poll_ns_ != 0) asleep_since_ns_ = now_ns();
+  if (awake_.empty() && poll_ns_ != 0) asleep_since_ns_ = clock_ns(CLOCK_MONOTONIC);
 }
 
 bool EventLoop::may_poll_on() {
   if (window_ns_ == 0) return false;
-  const u64 now = now_ns();
+  const u64 now = clock_ns(CLOCK_MONOTONIC);
   if (idle_since_ns_ == 0) idle_since_ns_ = now;
   if (now - idle_since_ns_ < window_ns_) return true;
   window_ns_ = 0;

@@ -13,6 +13,7 @@
 #include <string_view>
 #include <utility>
 
+#include "core/clock.hpp"
 #include "core/json/writer.hpp"
 #include "core/thread.hpp"
 
@@ -173,9 +174,7 @@ void LogLimiter::log(LogLevel level, const char* pattern, ...) {
 }
 
 bool LogLimiter::allow(u64& suppressed) {
-  timespec now{};
-  ::clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-  const u64 second = static_cast<u64>(now.tv_sec) + 1;
+  const u64 second = clock_ns(CLOCK_MONOTONIC_COARSE) / kNsPerSecond + 1;
   if (second_.exchange(second, std::memory_order_relaxed) != second) {
     used_.store(0, std::memory_order_relaxed);
   }

@@ -8,19 +8,12 @@
 #include <cstring>
 #include <ctime>
 
+#include "core/clock.hpp"
 #include "core/log.hpp"
 
 namespace mote {
-namespace {
-
-constexpr u64 kSecond = 1'000'000'000;
-
-}  // namespace
-
 u64 LoopAlarm::now_ns() const {
-  timespec now{};
-  ::clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<u64>(now.tv_sec) * kSecond + static_cast<u64>(now.tv_nsec);
+  return clock_ns(CLOCK_MONOTONIC);
 }
 
 void LoopAlarm::arm(u64 deadline_ns) {
@@ -40,8 +33,8 @@ void LoopAlarm::arm(u64 deadline_ns) {
   }
   const u64 deadline = std::max<u64>(deadline_ns, 1);  // 0 would disarm
   itimerspec when{};
-  when.it_value.tv_sec = static_cast<time_t>(deadline / kSecond);
-  when.it_value.tv_nsec = static_cast<long>(deadline % kSecond);
+  when.it_value.tv_sec = static_cast<time_t>(deadline / kNsPerSecond);
+  when.it_value.tv_nsec = static_cast<long>(deadline % kNsPerSecond);
   ::timerfd_settime(timer_.get(), TFD_TIMER_ABSTIME, &when, nullptr);
 }
 

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <ctime>
 
+#include "core/clock.hpp"
 #include "core/log.hpp"
 
 namespace mote::http {
@@ -18,12 +19,6 @@ constexpr std::size_t kBufferSize = 16 * kKiB;
 /// How long a server without a descriptor for a new client waits for one.
 constexpr u64 kAcceptPauseNs = 100 * kNsPerMs;
 constexpr std::string_view kFull = R"({ "error": "Too many open connections" })";
-
-u64 now_ns() {
-  timespec now{};
-  ::clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<u64>(now.tv_sec) * 1'000'000'000 + static_cast<u64>(now.tv_nsec);
-}
 
 /// Says no to a client for which there is no room.
 void turn_away(const UniqueFd& client, std::string_view server) {
@@ -57,9 +52,9 @@ void Server::stop() {
 
 void Server::run() {
   while (!stopping_) {
-    const u64 now = now_ns();
+    const u64 now = clock_ns(CLOCK_MONOTONIC);
     poll_once(timeout_ms(now), now >= accept_from_ns_);
-    expire(now_ns());
+    expire(clock_ns(CLOCK_MONOTONIC));
     remove_closed();
   }
   drain();
@@ -85,7 +80,7 @@ void Server::poll_once(int timeout_ms, bool accepting) {
     polled_.push_back({connection->fd(), connection->events(), 0});
   }
   if (::poll(polled_.data(), polled_.size(), timeout_ms) <= 0) return;
-  const u64 now = now_ns();
+  const u64 now = clock_ns(CLOCK_MONOTONIC);
   if (polled_[0].revents != 0) {
     event_.drain();
     deliver(now);
@@ -172,19 +167,19 @@ void Server::remove_closed() {
 
 /// What is still to be said is said, if the client listens.
 void Server::drain() {
-  const u64 end = now_ns() + options_.drain_ms * kNsPerMs;
-  deliver(now_ns());
+  const u64 end = clock_ns(CLOCK_MONOTONIC) + options_.drain_ms * kNsPerMs;
+  deliver(clock_ns(CLOCK_MONOTONIC));
   while (true) {
     std::erase_if(connections_, [](const auto& connection) {
       return connection->is_closed() || !connection->has_output();
     });
-    const u64 now = now_ns();
+    const u64 now = clock_ns(CLOCK_MONOTONIC);
     if (connections_.empty() || now >= end) break;
     polled_.clear();
     for (const auto& connection : connections_) polled_.push_back({connection->fd(), POLLOUT, 0});
     if (::poll(polled_.data(), polled_.size(), static_cast<int>((end - now) / kNsPerMs) + 1) < 0)
       continue;
-    for (const auto& connection : connections_) connection->flush(now_ns());
+    for (const auto& connection : connections_) connection->flush(clock_ns(CLOCK_MONOTONIC));
   }
   connections_.clear();
 }

@@ -12,6 +12,7 @@
 #include <cstdlib>
 #include <ctime>
 
+#include "core/clock.hpp"
 #include "jail/cgroup/files.hpp"
 #include "jail/words.hpp"
 
@@ -30,12 +31,6 @@ Error refused(int errno_value, const std::string& what) {
 
 UniqueFd open_folder(int directory, const std::string& name) {
   return UniqueFd(::openat(directory, name.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-}
-
-u64 now_ms() {
-  timespec now{};
-  ::clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<u64>(now.tv_sec) * 1000 + static_cast<u64>(now.tv_nsec) / 1'000'000;
 }
 
 void sleep_ms(u32 time) {
@@ -93,12 +88,12 @@ Result<CgroupDirectory> CgroupDirectory::make_child(const std::string& name) con
 }
 
 Result<void> CgroupDirectory::remove_child(const std::string& name, u32 patience_ms) const {
-  const u64 deadline = now_ms() + patience_ms;
+  const u64 deadline = clock_ns(CLOCK_MONOTONIC) + u64{patience_ms} * 1'000'000;
   for (u32 pause = 1;; pause = std::min(pause * 2, 50U)) {
     // First, because it is empty as a rule.
     if (::unlinkat(fd_.get(), name.c_str(), AT_REMOVEDIR) == 0 || errno == ENOENT) return {};
     const int reason = errno;
-    if (reason != EBUSY || now_ms() >= deadline) {
+    if (reason != EBUSY || clock_ns(CLOCK_MONOTONIC) >= deadline) {
       return Error::from_errno(reason,
                                "cannot remove the control group '" + path_ + "/" + name + "'",
                                reason == EBUSY ? "something in it cannot be ended" : "");

@@ -12,15 +12,14 @@
 #include <csignal>
 #include <ctime>
 
+#include "core/clock.hpp"
 #include "jail/jailer/os_error.hpp"
 
 namespace mote::jailer {
 namespace {
 
 u64 microseconds(clockid_t clock) {
-  timespec now{};
-  ::clock_gettime(clock, &now);
-  return static_cast<u64>(now.tv_sec) * 1'000'000 + static_cast<u64>(now.tv_nsec) / 1000;
+  return clock_ns(clock) / 1000;
 }
 
 /// The child goes on, the parent ends.

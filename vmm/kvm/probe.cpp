@@ -9,6 +9,7 @@
 #include <ctime>
 #include <iterator>
 
+#include "core/clock.hpp"
 #include "core/mapping.hpp"
 #include "core/text.hpp"
 #include "vmm/kvm/ioctl.hpp"
@@ -73,12 +74,6 @@ constexpr u8 kGuestCode[] = {
 constexpr double kSlowestNativeNs = 60;
 constexpr int kRounds = 3;
 constexpr timeval kGiveUpAfter = {.tv_sec = 0, .tv_usec = 500'000};
-
-u64 now_ns() {
-  timespec now{};
-  ::clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<u64>(now.tv_sec) * 1'000'000'000 + static_cast<u64>(now.tv_nsec);
-}
 
 /// Interrupts KVM_RUN with a signal once the time is over.
 class Deadline {
@@ -191,9 +186,9 @@ Result<void> measure(const ProbeVm& probe, Ring0State& state) {
   TRY(rewind(probe.vcpu));
   u32 reason = TRY(run_to_exit(probe));
   if (reason != KVM_EXIT_IO) return unexpected("at its first instruction", reason);
-  const u64 start = now_ns();
+  const u64 start = clock_ns(CLOCK_MONOTONIC);
   reason = TRY(run_to_exit(probe));
-  const double ns = static_cast<double>(now_ns() - start) / kInstructions;
+  const double ns = static_cast<double>(clock_ns(CLOCK_MONOTONIC) - start) / kInstructions;
   if (reason != KVM_EXIT_IO) return unexpected("in a loop", reason);
   state.ns_per_instruction =
       state.ns_per_instruction == 0 ? ns : std::min(ns, state.ns_per_instruction);

@@ -13,6 +13,7 @@
 #include <ctime>
 #include <utility>
 
+#include "core/clock.hpp"
 #include "core/log.hpp"
 
 namespace mote {
@@ -25,13 +26,6 @@ constexpr std::size_t kInputCapacity = 4 * kKiB;
 /// How long output may be held back to be written with what follows.
 constexpr u64 kBatchNs = 1'000'000;
 constexpr std::byte kCtrlA{0x01};
-
-/// The time of the last tick, which costs no look at the hardware.
-u64 coarse_now_ns() {
-  timespec now{};
-  ::clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-  return static_cast<u64>(now.tv_sec) * 1'000'000'000 + static_cast<u64>(now.tv_nsec);
-}
 
 }  // namespace
 
@@ -70,7 +64,7 @@ void Console::put(std::span<const std::byte> bytes) {
   const std::lock_guard lock(lock_);
   if (!std::exchange(first_byte_seen_, true)) timeline_.mark("first serial byte");
   if (end_.output < 0) return;
-  if (state_ == Output::kIdle && coarse_now_ns() - last_write_ns_ >= kBatchNs) {
+  if (state_ == Output::kIdle && clock_ns(CLOCK_MONOTONIC_COARSE) - last_write_ns_ >= kBatchNs) {
     bytes = bytes.subspan(write_at_once(bytes));
   }
   if (bytes.empty()) return;
@@ -96,7 +90,7 @@ std::size_t Console::write_at_once(std::span<const std::byte> bytes) {
   if (!can_write_at_once_) return 0;
   const iovec vector = {const_cast<std::byte*>(bytes.data()), bytes.size()};
   constexpr off_t kOwnPosition = -1;
-  last_write_ns_ = coarse_now_ns();
+  last_write_ns_ = clock_ns(CLOCK_MONOTONIC_COARSE);
   const ssize_t written = ::pwritev2(end_.output, &vector, 1, kOwnPosition, RWF_NOWAIT);
   if (written >= 0) return static_cast<std::size_t>(written);
   // Errors of the reader's are for the loop to meet and to report.
@@ -107,7 +101,7 @@ std::size_t Console::write_at_once(std::span<const std::byte> bytes) {
 void Console::write_pending(i32) {
   {
     const std::lock_guard lock(lock_);
-    last_write_ns_ = coarse_now_ns();
+    last_write_ns_ = clock_ns(CLOCK_MONOTONIC_COARSE);
     if (unwritten_ == 0) {
       writing_.clear();
       std::swap(writing_, pending_);

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <ctime>
 
+#include "core/clock.hpp"
 #include "core/text.hpp"
 
 namespace mote {
@@ -13,12 +14,6 @@ namespace {
 
 constexpr u8 kGuestKernelEntered = 1;
 constexpr u8 kGuestInitReached = 2;
-
-u64 clock_ns(clockid_t clock) {
-  timespec now{};
-  ::clock_gettime(clock, &now);
-  return static_cast<u64>(now.tv_sec) * 1'000'000'000 + static_cast<u64>(now.tv_nsec);
-}
 
 double milliseconds(u64 ns) {
   return static_cast<double>(ns) / 1e6;
