@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "cli/json_string.hpp"
+#include "core/json/writer.hpp"
 #include "core/text.hpp"
 #include "jail/seccomp/table.hpp"
 #include "vmm/config/nearest.hpp"
@@ -106,16 +106,16 @@ std::string seccomp_json(std::span<const ThreadRole> roles) {
     const std::string names = roles_of(row, roles, ", ", "\"");
     if (names.empty()) continue;
     text += format("%s  {\"roles\": [%s], \"call\": %s, \"number\": %d, \"allowed\": %s, ",
-                   separator, names.c_str(), json_string(row.name).c_str(), row.number,
+                   separator, names.c_str(), json::quoted(row.name).c_str(), row.number,
                    row.verdict == jail::Verdict::kAllow ? "true" : "false");
     text += "\"arguments\": [";
     const char* comma = "";
     for (const jail::Condition& each : row.when()) {
       text += format("%s{\"index\": %u, \"mask\": %u, \"value\": %u, \"text\": %s}", comma,
-                     each.argument, each.mask, each.value, json_string(each.text).c_str());
+                     each.argument, each.mask, each.value, json::quoted(each.text).c_str());
       comma = ", ";
     }
-    text += "], \"reason\": " + json_string(row.reason) + "}";
+    text += "], \"reason\": " + json::quoted(row.reason) + "}";
     separator = ",\n";
   }
   return text + "\n]}\n";

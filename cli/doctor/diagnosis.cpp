@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "cli/json_string.hpp"
+#include "core/json/writer.hpp"
 #include "core/text.hpp"
 
 namespace mote {
@@ -45,15 +45,15 @@ std::string diagnosis_table(const Diagnosis& diagnosis) {
 std::string diagnosis_json(const Diagnosis& diagnosis) {
   std::string text = "{\"can_run\": ";
   text += diagnosis.can_run() ? "true" : "false";
-  text += ", \"guest_ring0\": " + json_string(diagnosis.guest_ring0) + ", \"findings\": [";
+  text += ", \"guest_ring0\": " + json::quoted(diagnosis.guest_ring0) + ", \"findings\": [";
   const char* separator = "\n";
   for (const Finding& finding : diagnosis.findings) {
     text += separator;
-    text += "  {\"group\": " + json_string(finding.group) +
-            ", \"name\": " + json_string(finding.name) + ", \"status\": \"" +
+    text += "  {\"group\": " + json::quoted(finding.group) +
+            ", \"name\": " + json::quoted(finding.name) + ", \"status\": \"" +
             kStatus[static_cast<int>(finding.mark)] +
-            "\", \"detail\": " + json_string(finding.detail) +
-            ", \"remedy\": " + json_string(finding.remedy) + "}";
+            "\", \"detail\": " + json::quoted(finding.detail) +
+            ", \"remedy\": " + json::quoted(finding.remedy) + "}";
     separator = ",\n";
   }
   return text + "\n]}\n";

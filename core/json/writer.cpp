@@ -46,6 +46,12 @@ void append_string(std::string& out, std::string_view text) {
   out += '"';
 }
 
+std::string quoted(std::string_view text) {
+  std::string out;
+  append_string(out, text);
+  return out;
+}
+
 Writer& Writer::key(std::string_view name) {
   separate();
   append_string(out_, name);

@@ -12,6 +12,8 @@ namespace mote::json {
 
 /// Appends `text` in quotes. Bytes that are no UTF-8 become U+FFFD.
 void append_string(std::string& out, std::string_view text);
+/// The same, alone.
+std::string quoted(std::string_view text);
 
 /// Puts commas and quotes where they belong. That begins and ends match, and that each value in an
 /// object has a key before it, is for the caller.

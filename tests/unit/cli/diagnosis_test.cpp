@@ -56,7 +56,7 @@ TEST(DiagnosisJson, EscapesQuotesAndControlCharacters) {
   EXPECT_EQ(diagnosis_json({{odd}}),
             "{\"can_run\": false, \"guest_ring0\": \"unknown\", \"findings\": [\n"
             "  {\"group\": \"a\\\"b\", \"name\": \"c\\\\d\", \"status\": \"fatal\", \"detail\": "
-            "\"e\\u000af\", \"remedy\": \"\\u0001\"}\n"
+            "\"e\\nf\", \"remedy\": \"\\u0001\"}\n"
             "]}\n");
 }
 
