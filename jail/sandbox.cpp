@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "core/log.hpp"
+#include "core/passed_fds.hpp"
 #include "core/thread.hpp"
 #include "core/types.hpp"
 #include "jail/descriptors.hpp"
@@ -60,9 +61,11 @@ Result<int> run_supervisor(pid_t process, UniqueFd news, GuardedCgroup* cgroup) 
     return Error::from_errno(reason, "cannot open a pidfd of the VM's process");
   }
   // Takes no processor time from a start that has use for it. Without a root the VM is gone.
-  UniqueFd root = receive_descriptor(news);
-  if (ready && root) ready = confine_supervisor(root);
-  root.reset();
+  {
+    std::byte byte{};
+    const auto root = receive_with_fds(news, std::span(&byte, 1));
+    if (ready && root && !root->empty()) ready = confine_supervisor(root->front());
+  }
   if (!ready) signal_vm(vm, SIGKILL);
   const int code = supervise(vm);
   TRY(ready);
@@ -107,6 +110,7 @@ Result<Sandbox> Sandbox::enter(const SandboxOptions& options) {
         "raise the limit of processes (ulimit -u) or of the cgroup (pids.max)");
   }
   if (vm > 0) {
+    sandbox = Sandbox();  // what it holds is the other process's
     sandbox.exit_code_ = TRY(run_supervisor(vm, std::move(supervisors_end), options.cgroup));
     return sandbox;
   }
@@ -126,7 +130,8 @@ Result<void> Sandbox::lock_in() {
   {
     const UniqueFd root = TRY(make_empty_root());
     TRY(enter_empty_root(root));
-    TRY(send_descriptor(news_, root));
+    constexpr std::byte kByte{};
+    TRY(send_with_fds(news_, std::span(&kByte, 1), std::span(&root, 1)));
   }
   TRY(lower_resource_limits());
   TRY(lock_in_thread());

@@ -9,6 +9,8 @@
 #include <cstring>
 #include <utility>
 
+#include "core/passed_fds.hpp"
+
 namespace mote::http {
 namespace {
 
@@ -86,16 +88,8 @@ bool Connection::receive(std::span<char> buffer, std::size_t& size) {
 /// The kernel ends what it returns behind the message that had descriptors: the request that they
 /// belong to is the one with the last byte received.
 void Connection::take_descriptors(msghdr& message) {
-  for (cmsghdr* part = CMSG_FIRSTHDR(&message); part != nullptr;
-       part = CMSG_NXTHDR(&message, part)) {
-    if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS) continue;
-    const std::size_t count = (part->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-    for (std::size_t i = 0; i < count; ++i) {
-      int fd = -1;
-      std::memcpy(&fd, CMSG_DATA(part) + i * sizeof(int), sizeof(int));
-      UniqueFd owned(fd);
-      if (passed_.size() < kMaxPassed) passed_.push_back({received_, std::move(owned)});
-    }
+  for (UniqueFd& fd : take_passed_fds(message)) {
+    if (passed_.size() < kMaxPassed) passed_.push_back({received_, std::move(fd)});
   }
 }
 

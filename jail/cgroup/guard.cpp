@@ -10,13 +10,12 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
-#include <cstring>
+
+#include "core/passed_fds.hpp"
 
 namespace mote::jail {
 namespace {
 
-/// The trees of a host with v1 that limits can be in.
-constexpr std::size_t kMostEntries = 8;
 constexpr std::size_t kLongestMessage = 4096;
 
 /// What the guard says when the group is made, or why not.
@@ -25,30 +24,10 @@ struct Report {
   char failure[kLongestMessage] = {};  // empty: none
 };
 
-/// Room for a control message with the entries.
-union Control {
-  cmsghdr header;
-  std::array<char, CMSG_SPACE(sizeof(int) * kMostEntries)> bytes;
-};
-
-void send_report(int connection, const Report& report, std::span<const UniqueFd> entries) {
-  iovec text{.iov_base = const_cast<Report*>(&report), .iov_len = sizeof(report)};
-  msghdr message{};
-  message.msg_iov = &text;
-  message.msg_iovlen = 1;
-  Control control{};
-  if (!entries.empty()) {
-    int fds[kMostEntries];
-    for (std::size_t i = 0; i < entries.size(); ++i) fds[i] = entries[i].get();
-    const std::size_t size = sizeof(int) * entries.size();
-    message.msg_control = &control;
-    message.msg_controllen = CMSG_SPACE(size);
-    control.header.cmsg_level = SOL_SOCKET;
-    control.header.cmsg_type = SCM_RIGHTS;
-    control.header.cmsg_len = CMSG_LEN(size);
-    std::memcpy(CMSG_DATA(&control.header), fds, size);
-  }
-  ::sendmsg(connection, &message, MSG_NOSIGNAL);
+void send_report(const UniqueFd& connection, const Report& report,
+                 std::span<const UniqueFd> entries) {
+  // WHY look at no result: a supervisor that is gone by now is noticed next.
+  static_cast<void>(send_with_fds(connection, std::as_bytes(std::span(&report, 1)), entries));
 }
 
 Report failure_report(const Error& error) {
@@ -57,39 +36,20 @@ Report failure_report(const Error& error) {
   return report;
 }
 
-Result<std::vector<UniqueFd>> receive_report(int connection) {
+Result<std::vector<UniqueFd>> receive_report(const UniqueFd& connection) {
   Report report;
-  iovec text{.iov_base = &report, .iov_len = sizeof(report)};
-  Control control{};
-  msghdr message{};
-  message.msg_iov = &text;
-  message.msg_iovlen = 1;
-  message.msg_control = &control;
-  message.msg_controllen = sizeof(control);
-  ssize_t size = 0;
-  do {
-    size = ::recvmsg(connection, &message, MSG_CMSG_CLOEXEC);
-  } while (size < 0 && errno == EINTR);
-  if (size != sizeof(report)) {
-    return Error::host("cannot make a control group: its guard was ended");
-  }
+  auto entries = receive_with_fds(connection, std::as_writable_bytes(std::span(&report, 1)));
+  if (!entries) return Error::host("cannot make a control group: its guard was ended");
   if (report.failure[0] != '\0') return Error(report.fault, report.failure);
-  std::vector<UniqueFd> entries;
-  if (message.msg_controllen >= sizeof(cmsghdr)) {
-    const std::size_t count = (control.header.cmsg_len - CMSG_LEN(0)) / sizeof(int);
-    int fds[kMostEntries];
-    std::memcpy(fds, CMSG_DATA(&control.header), count * sizeof(int));
-    for (std::size_t i = 0; i < count; ++i) entries.emplace_back(fds[i]);
-  }
   return entries;
 }
 
 /// Waits until nobody holds the other end.
-void await_end(int connection) {
+void await_end(const UniqueFd& connection) {
   char byte = 0;
   ssize_t size = 0;
   do {
-    size = ::recv(connection, &byte, 1, 0);
+    size = ::recv(connection.get(), &byte, 1, 0);
   } while (size > 0 || (size < 0 && errno == EINTR));
 }
 
@@ -102,8 +62,9 @@ void close_all_but(int kept) {
 }
 
 /// The guard from its first to its last step; returns its exit code.
-int guard(int connection, pid_t supervisor, std::span<const CgroupHierarchy> hierarchies,
-          const CgroupPlace& place, const CgroupLimits& limits) {
+int guard(const UniqueFd& connection, pid_t supervisor,
+          std::span<const CgroupHierarchy> hierarchies, const CgroupPlace& place,
+          const CgroupLimits& limits) {
   ::setsid();
   ::prctl(PR_SET_NAME, "mote-guard");
   sigset_t all;
@@ -125,7 +86,6 @@ int guard(int connection, pid_t supervisor, std::span<const CgroupHierarchy> hie
       send_report(connection, failure_report(entries.error()), {});
     }
   }
-  // WHY look at no result of these: a supervisor that is gone by now is noticed next.
   await_end(connection);
   return group->remove(GuardedCgroup::kGuardPatienceMs) ? 0 : 1;
 }
@@ -150,10 +110,10 @@ Result<GuardedCgroup> GuardedCgroup::start(std::span<const CgroupHierarchy> hier
   }
   if (group.guard_ == 0) {
     close_all_but(guards_end.get());
-    ::_exit(guard(guards_end.get(), supervisor, hierarchies, place, limits));
+    ::_exit(guard(guards_end, supervisor, hierarchies, place, limits));
   }
   guards_end.reset();  // else the end of a guard that is killed would never be seen
-  auto entries = receive_report(group.connection_.get());
+  auto entries = receive_report(group.connection_);
   if (!entries) {
     group.connection_.reset();
     ::waitpid(group.guard_, nullptr, 0);
