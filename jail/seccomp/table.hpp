@@ -124,12 +124,11 @@ inline constexpr Rule kRules[] = {
     // The API: HTTP on a socket that was listening before.
     rule(kApi, CALL(accept4), "take a connection"),
     rule(kApi, CALL(recvmsg), "requests, and descriptors that come with them"),
-    rule(kApi, CALL(sendmsg), "answers"),
+    rule(kApi, CALL(sendto), "answers"),
     rule(kApi, CALL(read), "requests, wake-ups, what the kernel answers"),
     rule(kApi, CALL(close), "a connection, or what was needed once"),
     rule(kApi, CALL(shutdown), "tell the other end that no more comes"),
-    rule(kApi, CALL(epoll_wait), "wait for connections and requests"),
-    rule(kApi, CALL(epoll_ctl), "wait for one more or one less"),
+    rule(kApi, CALL(poll), "wait for connections and requests"),
     rule(kApi, CALL(restart_syscall), "go on waiting after the process was stopped"),
 
     // The start: from the lock-in to the guest's first instruction. Files are open by then, the VM
