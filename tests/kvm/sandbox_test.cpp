@@ -245,13 +245,11 @@ TEST_F(Sandbox, LimitsPutTheVmIntoAGroupThatGoesWithWhateverEndsIt) {
   }
 }
 
-/// Where an ordinary user finds the program, a guest and a /dev/kvm that everybody may open.
-/// Becomes that user, for whom the process has a mount namespace of its own.
-bool become_ordinary_user(const std::string& kernel) {
-  char folder[] = "/tmp/mote-user-XXXXXX";
+/// Makes `folder` the place where an ordinary user finds the program, a guest and a /dev/kvm that
+/// everybody may open. Becomes that user, for whom the process has a mount namespace of its own.
+bool become_ordinary_user(const char* folder, const std::string& kernel) {
   if (::unshare(CLONE_NEWNS) != 0 || ::mount("", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
-      ::mkdtemp(folder) == nullptr || ::mount("", folder, "tmpfs", 0, "mode=0755") != 0 ||
-      ::chdir(folder) != 0) {
+      ::mount("", folder, "tmpfs", 0, "mode=0755") != 0 || ::chdir(folder) != 0) {
     return false;
   }
   for (const auto& [name, from] :
@@ -266,12 +264,14 @@ bool become_ordinary_user(const std::string& kernel) {
 }
 
 TEST_F(Sandbox, AnOrdinaryUserHasTheSame) {
+  char folder[] = "/tmp/mote-user-XXXXXX";
+  ASSERT_NE(::mkdtemp(folder), nullptr);
   int output[2];
   ASSERT_EQ(::pipe(output), 0);
   const pid_t mote = ::fork();
   if (mote == 0) {
     ::dup2(output[1], STDOUT_FILENO);
-    if (!become_ordinary_user(guest("halt_forever"))) ::_exit(100);
+    if (!become_ordinary_user(folder, guest("halt_forever"))) ::_exit(100);
     ::execl("mote", "mote", "run", "--kernel", "guest", "--vcpus", "2", nullptr);
     ::_exit(101);
   }
@@ -295,6 +295,7 @@ TEST_F(Sandbox, AnOrdinaryUserHasTheSame) {
   int result = 0;
   ::waitpid(mote, &result, 0);
   ::close(output[0]);
+  ::rmdir(folder);
   EXPECT_TRUE(WIFEXITED(result) && WEXITSTATUS(result) == 143) << result;
 }
 

@@ -134,13 +134,15 @@ std::string in_small_world(const char* const (&programs)[2], std::string (*body)
   return text;
 }
 
+bool limit_namespaces(const char* kind, int count) {
+  std::ofstream file("/proc/sys/user/max_" + std::string(kind) + "_namespaces");
+  file << count << std::flush;
+  return file.good();
+}
+
 bool limit_namespaces(int count) {
-  for (const char* kind : {"cgroup", "ipc", "mnt", "net", "pid", "user", "uts"}) {
-    std::ofstream file("/proc/sys/user/max_" + std::string(kind) + "_namespaces");
-    file << count << std::flush;
-    if (!file.good()) return false;
-  }
-  return true;
+  return std::all_of(std::begin(kNamespaceKinds), std::end(kNamespaceKinds),
+                     [count](const char* kind) { return limit_namespaces(kind, count); });
 }
 
 int other_processes() {

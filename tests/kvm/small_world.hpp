@@ -16,7 +16,10 @@ inline constexpr unsigned kOrdinaryUser = 4321;
 /// then, empty but for copies of the files `programs`, and everybody may open /dev/kvm. Needs root.
 std::string in_small_world(const char* const (&programs)[2], std::string (*body)());
 
-/// In there: lets the world have so many namespaces of each kind.
+inline constexpr const char* kNamespaceKinds[] = {"cgroup", "ipc",  "mnt", "net",
+                                                  "pid",    "user", "uts"};
+/// In there: lets the world have so many namespaces of one kind, or of each.
+bool limit_namespaces(const char* kind, int count);
 bool limit_namespaces(int count);
 /// In there: the processes beside this one.
 int other_processes();
