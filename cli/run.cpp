@@ -8,6 +8,7 @@
 
 #include <csignal>
 #include <cstdio>
+#include <memory>
 #include <optional>
 
 #include "cli/confinement.hpp"
@@ -132,12 +133,11 @@ class Session final : private AlarmHandler {
 };
 
 /// The first one asks for CPUID. More than one are of use to virtio devices only.
-Result<std::vector<std::unique_ptr<IoThread>>> start_io_threads(const VmConfig& config,
-                                                                const kvm::System& system,
-                                                                ThreadSeal seal) {
+Result<std::vector<std::unique_ptr<IoThread>>> start_io_threads(
+    const VmConfig& config, std::shared_ptr<const kvm::System> system, ThreadSeal seal) {
   std::vector<std::unique_ptr<IoThread>> threads;
   const LoopOptions options = loop_options(config);
-  threads.push_back(TRY(IoThread::start("io", options, &system, seal)));
+  threads.push_back(TRY(IoThread::start("io", options, std::move(system), seal)));
   for (u32 i = 1; i < loop_count(config); ++i) {
     threads.push_back(TRY(IoThread::start(format("io%u", i).c_str(), options, nullptr, seal)));
   }
@@ -200,14 +200,14 @@ Result<ExitCode> run_vm(const VmConfig& config, Timeline& timeline) {
   if (!files.serial.pty_path.empty()) {
     std::fprintf(stderr, "mote: serial port: %s\n", files.serial.pty_path.c_str());
   }
-  std::optional<kvm::System> system = TRY(kvm::System::open());
-  const auto io = TRY(start_io_threads(config, *system, confinement.seal()));
+  // Closed when main and io thread have done with it: who breaks out later makes no VM of its own.
+  auto system = std::make_shared<const kvm::System>(TRY(kvm::System::open()));
+  const auto io = TRY(start_io_threads(config, system, confinement.seal()));
   PreparedVm vm = TRY(PreparedVm::create(config.machine, *system, timeline));
+  system.reset();
   TRY(confinement.lock_in(io));
   timeline.mark("locked in");
   const auto machine = TRY(Machine::create(config, std::move(vm), std::move(files), io, timeline));
-  // A guest that breaks out makes no VM of its own. Not before: the io thread asks it for CPUID.
-  system.reset();
   Session session(*machine, std::move(signals));
   // WHY there is no way back from here: sealed threads may not take anything apart, and the kernel
   // takes memory, VM and ring back at once, quicker than one destructor after the other.

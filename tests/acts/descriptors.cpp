@@ -91,8 +91,7 @@ constexpr Act kActs[] = {
      }},
     {"type_into_terminal", "ioctl", Wall::kFilterAlone,
      [](const Target&) { return call(SYS_ioctl, 0, TIOCSTI, "x"); }, 0, 0, true},
-    {"new_vm", "ioctl", Wall::kDescriptors, [](const Target&) { return make_vm(); }, 0,
-     jail::roles(ThreadRole::kStart)},
+    {"new_vm", "ioctl", Wall::kDescriptors, [](const Target&) { return make_vm(); }},
     {"order_ring", "io_uring_register", Wall::kRing, [](const Target&) { return order_ring(); }, 0,
      jail::roles(ThreadRole::kStart)},
 };

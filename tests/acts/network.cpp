@@ -63,12 +63,7 @@ long change_interface() {
 /// By a socket that was left open.
 long send_by_any() {
   for (int fd = 0; fd < 1024; ++fd) {
-    char byte = '?';
-    iovec piece{&byte, 1};
-    msghdr message{};
-    message.msg_iov = &piece;
-    message.msg_iovlen = 1;
-    const long sent = call(SYS_sendmsg, fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    const long sent = call(SYS_sendto, fd, "x", 1, MSG_NOSIGNAL | MSG_DONTWAIT, nullptr, 0);
     if (sent >= 0) return sent;
   }
   return -1;
@@ -85,7 +80,7 @@ constexpr Act kActs[] = {
      [](const Target&) { return new_socket(AF_PACKET, SOCK_RAW); }},
     {"change_interface", "socket", Wall::kPrivileges,
      [](const Target&) { return change_interface(); }},
-    {"send_by_any", "sendmsg", Wall::kDescriptors, [](const Target&) { return send_by_any(); },
+    {"send_by_any", "sendto", Wall::kDescriptors, [](const Target&) { return send_by_any(); },
      jail::roles(ThreadRole::kStart)},
     {"socket_pair", "socketpair", Wall::kFilterAlone,
      [](const Target&) {

@@ -6,8 +6,9 @@
 namespace mote {
 
 Result<std::unique_ptr<IoThread>> IoThread::start(const char* name, const LoopOptions& options,
-                                                  const kvm::System* system, ThreadSeal seal) {
-  std::unique_ptr<IoThread> io(new IoThread(options, system, seal));
+                                                  std::shared_ptr<const kvm::System> system,
+                                                  ThreadSeal seal) {
+  std::unique_ptr<IoThread> io(new IoThread(options, std::move(system), seal));
   io->thread_ =
       TRY(Thread::start(name, [](void* self) { static_cast<IoThread*>(self)->run(); }, io.get()));
   return io;
@@ -56,7 +57,9 @@ Result<void> IoThread::join() {
 Result<IoThread::Prepared> IoThread::prepare() {
   loop_ = TRY(EventLoop::create(options_));
   Prepared prepared{.loop = loop_.get(), .cpuid = {}};
-  if (system_ != nullptr) prepared.cpuid = TRY(system_->supported_cpuid());
+  if (const auto system = std::exchange(system_, nullptr)) {
+    prepared.cpuid = TRY(system->supported_cpuid());
+  }
   return prepared;
 }
 

@@ -34,10 +34,10 @@ class IoThread {
   };
 
   /// Starts a thread called `name`, which `seal` confines before it serves. The one that is given
-  /// `system`, which must live until `prepared` has returned, asks it for CPUID; null: it makes its
-  /// loop only.
+  /// `system` asks it for CPUID and lets go of it then; null: it makes its loop only.
   static Result<std::unique_ptr<IoThread>> start(const char* name, const LoopOptions& options,
-                                                 const kvm::System* system, ThreadSeal seal);
+                                                 std::shared_ptr<const kvm::System> system,
+                                                 ThreadSeal seal);
   /// Ends the thread, whatever it waits for. Not once it is sealed: then the process ends as a
   /// whole.
   ~IoThread();
@@ -61,14 +61,14 @@ class IoThread {
   Result<void> join();
 
  private:
-  IoThread(const LoopOptions& options, const kvm::System* system, ThreadSeal seal)
-      : options_(options), system_(system), seal_(seal) {}
+  IoThread(const LoopOptions& options, std::shared_ptr<const kvm::System> system, ThreadSeal seal)
+      : options_(options), system_(std::move(system)), seal_(seal) {}
   void run();
   Result<Prepared> prepare();
   Result<void> begin();
 
   const LoopOptions options_;
-  const kvm::System* system_;
+  std::shared_ptr<const kvm::System> system_;
   const ThreadSeal seal_;
   std::unique_ptr<EventLoop> loop_;
   std::optional<Result<Prepared>> prepared_;
