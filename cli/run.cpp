@@ -161,7 +161,8 @@ Result<ExitCode> run_to_end(Machine& machine, std::span<const std::unique_ptr<Io
   for (const auto& thread : io) {
     thread->run_loop(Completion::to<&Session::on_loop_failure>(&session));
   }
-  TRY(machine.run(io, seal, Completion::to<&Session::on_guest_end>(&session)));
+  TRY(machine.prepare_to_run(io, seal, Completion::to<&Session::on_guest_end>(&session)));
+  machine.run();
   if (!io.front()->join() || !session.code()) TRY(end_loops(io));
   return session.code().value_or(ExitCode::kHostFailure);
 }

@@ -90,6 +90,7 @@ inline constexpr Rule kRules[] = {
     rule(kVcpu | kLoop, CALL(ioctl), REQUEST(KVM_SIGNAL_MSI), "deliver an interrupt"),
     rule(kVcpu | kLoop, CALL(ioctl), TABLE_REQUEST(KVM_SET_GSI_ROUTING),
          "route a pin as the guest programs it"),
+    rule(kVcpu, CALL(ioctl), REQUEST(KVM_KVMCLOCK_CTRL), "tell the guest that it stood still"),
     rule(kVcpu, CALL(ioctl), REQUEST(KVM_GET_REGS), "say where a vCPU stopped"),
     rule(kVcpu, CALL(ioctl), REQUEST(KVM_TRANSLATE), "show the instruction where it stopped"),
     rule(kVcpu | kLoop, CALL(ioctl), REQUEST(TUNSETOFFLOAD), "follow the guest's offloads"),
@@ -103,7 +104,7 @@ inline constexpr Rule kRules[] = {
     rule(kVcpu | kLoop, CALL(timerfd_create), IS(0, "clock", CLOCK_MONOTONIC),
          IS(1, "flags", TFD_CLOEXEC), "the guest arms a timer for the first time"),
     rule(kVcpu | kLoop, CALL(timerfd_settime), "arm and cancel timers"),
-    rule(kVcpu | kLoop, CALL(tgkill), kKick, "have a vCPU look up"),
+    rule(kThreads, CALL(tgkill), kKick, "have a vCPU look up"),
 
     // What threads do by themselves.
     rule(kThreads, CALL(futex), "locks and waits between threads"),

@@ -39,7 +39,7 @@ constexpr Act kActs[] = {
      [](const Target& target) {
        return call(SYS_tgkill, target.process, target.process, kVcpuKickSignal);
      },
-     roles(ThreadRole::kStart, ThreadRole::kVcpu, ThreadRole::kLoop)},
+     roles(ThreadRole::kStart, ThreadRole::kVcpu, ThreadRole::kLoop, ThreadRole::kApi)},
     {"queue_signal", "rt_sigqueueinfo", Wall::kNamespaces,
      [](const Target& target) {
        siginfo_t info{};

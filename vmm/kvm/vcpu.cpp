@@ -202,6 +202,11 @@ Result<void> Vcpu::inject(u8 vector) {
   return {};
 }
 
+void Vcpu::tell_of_pause() const {
+  // EINVAL says that this guest does not ask kvm-clock.
+  ::ioctl(fd_.get(), KVM_KVMCLOCK_CTRL, 0);
+}
+
 void Vcpu::request_exit() {
   shared().immediate_exit = 1;
   std::atomic_thread_fence(std::memory_order_seq_cst);

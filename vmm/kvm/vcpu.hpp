@@ -63,6 +63,10 @@ class Vcpu {
   /// Queues external interrupt `vector` (8259, ExtINT).
   Result<void> inject(u8 vector);
 
+  /// Tells a guest that asks kvm-clock that it stood still, which its watchdogs then bear with.
+  /// Between two calls of `run`.
+  void tell_of_pause() const;
+
   /// Makes the current or next `run` return kInterrupted. Any thread; a thread inside KVM_RUN also
   /// needs a signal. `clear_exit_request` undoes it.
   void request_exit();

@@ -135,8 +135,8 @@ Result<void> Machine::set_up_vcpus(std::vector<kvm::Vcpu> vcpus, arch::CpuidTabl
   return {};
 }
 
-Result<void> Machine::run(std::span<const std::unique_ptr<IoThread>> io, ThreadSeal seal,
-                          Completion on_end) {
+Result<void> Machine::prepare_to_run(std::span<const std::unique_ptr<IoThread>> io, ThreadSeal seal,
+                                     Completion on_end) {
   on_end_ = on_end;
   TRY(VcpuThread::prepare_kicks());
   for (std::size_t i = 1; i < vcpus_.size(); ++i) TRY(vcpus_[i]->start(seal));
@@ -144,7 +144,34 @@ Result<void> Machine::run(std::span<const std::unique_ptr<IoThread>> io, ThreadS
   if (seal != nullptr) TRY(seal(ThreadRole::kVcpu));
   for (const auto& thread : io) TRY(thread->serving());
   for (std::size_t i = 1; i < vcpus_.size(); ++i) vcpus_[i]->wait_until_ready();
+  return {};
+}
+
+void Machine::run() {
   vcpus_.front()->run();
+}
+
+/// The guest may end, or `stop` be called, at any moment of this: vCPUs that end are not waited
+/// for, and nobody waits for queues of a machine that was stopped.
+Result<void> Machine::pause() {
+  const std::lock_guard guard(pause_lock_);
+  for (const auto& vcpu : vcpus_) vcpu->pause();
+  for (const auto& vcpu : vcpus_) vcpu->wait_until_at_rest();
+  transports_.pause();
+  return check_lives();
+}
+
+Result<void> Machine::resume() {
+  const std::lock_guard guard(pause_lock_);
+  TRY(check_lives());
+  transports_.resume();
+  for (const auto& vcpu : vcpus_) vcpu->resume();
+  return {};
+}
+
+Result<void> Machine::check_lives() {
+  const std::lock_guard lock(end_lock_);
+  if (end_ || stopped_) return Error::host("the guest has ended");
   return {};
 }
 

@@ -62,13 +62,22 @@ class Machine final : private PowerSink,
   Console& console() { return *console_; }
   Disks& disks() { return disks_; }
 
-  /// Runs the guest: vCPU 0 on the calling thread, until it has ended or `stop`. `on_end` is called
+  /// All that comes before the first instruction: starts the threads of the further vCPUs, has
+  /// `seal` confine each vCPU's thread, the calling one for vCPU 0, and waits for those of `io`,
+  /// which have been told to run their loops. An Error: the guest does not run. `on_end` is called
   /// once, on the loop's thread, when the guest has ended itself or cannot go on; `end` tells how.
-  /// Before, `seal` confines each vCPU's thread, and those of `io`, which have been told to run
-  /// their loops, are waited for: an Error means that the guest has not run.
-  Result<void> run(std::span<const std::unique_ptr<IoThread>> io, ThreadSeal seal,
-                   Completion on_end);
-  /// Stops all vCPUs and waits for that. Not on a vCPU's thread.
+  Result<void> prepare_to_run(std::span<const std::unique_ptr<IoThread>> io, ThreadSeal seal,
+                              Completion on_end);
+  /// Runs the guest: vCPU 0 on the thread that prepared it, until it has ended or `stop`.
+  void run();
+  /// Brings the vCPUs to rest, then the devices' queues, and returns when they are. Timers of the
+  /// machine go on, and interrupts wait for `resume`. An Error: the guest has ended, or does so
+  /// meanwhile. May be repeated. After `prepare_to_run`, when `run` is sure to follow; any thread
+  /// but the vCPUs' and the loops'.
+  Result<void> pause();
+  /// Lets them go on. An Error: the guest has ended before. May be repeated; threads as `pause`.
+  Result<void> resume();
+  /// Stops all vCPUs and waits for that, also when they rest. Not on a vCPU's thread.
   void stop();
   /// Set from the moment `on_end` is called.
   const std::optional<End>& end() const { return end_; }
@@ -82,6 +91,7 @@ class Machine final : private PowerSink,
                               std::span<EventLoop* const> loops);
   Result<void> set_up_vcpus(std::vector<kvm::Vcpu> vcpus, arch::CpuidTable cpuid);
   void finish(End end);
+  Result<void> check_lives();
 
   void power_off() override { finish({EndKind::kPowerOff, {}}); }
   void reset() override { finish({EndKind::kReset, {}}); }
@@ -107,6 +117,7 @@ class Machine final : private PowerSink,
       end_lock_;  // guards the two below, and that nobody signals a vCPU thread once it is joined
   std::optional<End> end_;
   bool stopped_ = false;
+  std::mutex pause_lock_;  // one pause or resume at a time; nobody who stops or ends takes it
   Completion on_end_;
   std::vector<std::unique_ptr<VcpuThread>> vcpus_;
 };

@@ -45,7 +45,10 @@ Result<void> VcpuThread::start(ThreadSeal seal) {
 void VcpuThread::run_on_own_thread() {
   adopt();
   const Result<void> sealed = seal_ != nullptr ? seal_(ThreadRole::kVcpu) : Result<void>();
-  if (!sealed) owner_.on_seal_failure(sealed.error().message());
+  if (!sealed) {
+    owner_.on_seal_failure(sealed.error().message());
+    move_to(Place::kBehind);
+  }
   ready_.store(true);
   ready_.notify_all();
   if (!sealed) return;
@@ -55,20 +58,55 @@ void VcpuThread::run_on_own_thread() {
 
 void VcpuThread::kick() {
   vcpu_.request_exit();
-  if (running_.load() && !::pthread_equal(handle_, ::pthread_self())) {
+  if (place_.load() == Place::kInside && !::pthread_equal(handle_, ::pthread_self())) {
     // WHY not pthread_kill: it makes four calls of this one, all of which a filter had to allow.
     ::tgkill(process_, thread_id_, kVcpuKickSignal);
   }
 }
 
 void VcpuThread::stop() {
-  stopping_.store(true);
+  wish_.store(Wish::kStop);
+  wish_.notify_all();
   kick();
 }
 
-void VcpuThread::wait() {
-  // A loop that has not begun by now finds `stopping_` set and ends before the guest runs.
-  if (running_.load()) ended_.wait(false);
+void VcpuThread::wait() const {
+  // A loop that has not begun by now finds the wish and ends before the guest runs.
+  for (Place at = place_.load(); at == Place::kInside || at == Place::kAtRest; at = place_.load()) {
+    place_.wait(at);
+  }
+}
+
+void VcpuThread::pause() {
+  Wish expected = Wish::kRun;
+  if (wish_.compare_exchange_strong(expected, Wish::kRest)) kick();
+}
+
+void VcpuThread::wait_until_at_rest() const {
+  for (Place at = place_.load(); at == Place::kBefore || at == Place::kInside; at = place_.load()) {
+    place_.wait(at);
+  }
+}
+
+void VcpuThread::resume() {
+  Wish expected = Wish::kRest;
+  if (!wish_.compare_exchange_strong(expected, Wish::kRun)) return;
+  wish_.notify_all();
+  // Whoever pauses it next is not to take this rest for the next one.
+  place_.wait(Place::kAtRest);
+}
+
+void VcpuThread::move_to(Place place) {
+  place_.store(place);
+  place_.notify_all();
+}
+
+/// A thread at rest is not kicked: what is to be looked for then is found behind it.
+void VcpuThread::rest() {
+  move_to(Place::kAtRest);
+  wish_.wait(Wish::kRest);
+  move_to(Place::kInside);
+  vcpu_.tell_of_pause();
 }
 
 void VcpuThread::adopt() {
@@ -79,10 +117,9 @@ void VcpuThread::adopt() {
 }
 
 void VcpuThread::run() {
-  running_.store(true);
+  move_to(Place::kInside);
   run_loop();
-  ended_.store(true);
-  ended_.notify_all();
+  move_to(Place::kBehind);
 }
 
 void VcpuThread::run_loop() {
@@ -91,8 +128,14 @@ void VcpuThread::run_loop() {
   if (is_first) timeline_.mark("vCPU 0 runs");
   for (;;) {
     vcpu_.clear_exit_request();
-    if (stopping_.load()) return;
-    if (is_first && !offer_external_interrupt()) return;
+    const Wish wish = wish_.load();
+    if (wish == Wish::kStop) return;
+    if (wish == Wish::kRest) {
+      // KVM completes the last exit when it is called again, and may come back with the next one.
+      vcpu_.request_exit();
+    } else if (is_first && !offer_external_interrupt()) {
+      return;
+    }
     const auto exit = vcpu_.run();
     if (!seen_exit && (!exit || exit->kind != kvm::ExitKind::kInterrupted)) {
       seen_exit = true;
@@ -100,6 +143,7 @@ void VcpuThread::run_loop() {
     }
     if (!exit) return owner_.on_vcpu_failure(exit.error().message());
     if (!serve(*exit)) return;
+    if (wish == Wish::kRest && exit->kind == kvm::ExitKind::kInterrupted) rest();
   }
 }
 

@@ -48,14 +48,29 @@ class VcpuThread {
   /// Ends the run loop soon, or keeps it from beginning. Any thread; `wait` waits for it.
   void stop();
   /// Waits until the run loop, if it has begun, has ended. After `stop`; not on the vCPU's thread.
-  void wait();
+  void wait() const;
+  /// Brings the vCPU to rest soon: outside KVM_RUN, with its last exit completed, so that its state
+  /// is whole; nothing but `resume` and `stop` ends that. Any thread.
+  void pause();
+  /// Waits until the vCPU rests or has come to its end. After `pause`, if `run` is called at all;
+  /// not on a vCPU's thread.
+  void wait_until_at_rest() const;
+  /// Lets the vCPU go on, and tells the guest that it stood still. Any thread.
+  void resume();
 
   /// Installs the handler of the signal that `kick` sends. Once per process, before any `start`.
   static Result<void> prepare_kicks();
 
  private:
+  /// What others want of the run loop. A stop is for good.
+  enum class Wish : u32 { kRun, kRest, kStop };
+  /// Where the run loop is.
+  enum class Place : u32 { kBefore, kInside, kAtRest, kBehind };
+
   void run_on_own_thread();
   void run_loop();
+  void move_to(Place place);
+  void rest();
   bool offer_external_interrupt();
   bool serve(const kvm::Exit& exit);
 
@@ -67,11 +82,10 @@ class VcpuThread {
   ThreadSeal seal_ = nullptr;
   pid_t process_ = 0;  // whom `kick` interrupts: the thread by its id...
   pid_t thread_id_ = 0;
-  pthread_t handle_ = 0;              // ...if it is another one
-  std::atomic<bool> running_{false};  // from the setting of these on
+  pthread_t handle_ = 0;                      // ...if it is another one
+  std::atomic<Place> place_{Place::kBefore};  // which changes when these are set
+  std::atomic<Wish> wish_{Wish::kRun};
   std::atomic<bool> ready_{false};
-  std::atomic<bool> stopping_{false};
-  std::atomic<bool> ended_{false};
   Thread thread_;  // last: joined before the rest goes
 };
 

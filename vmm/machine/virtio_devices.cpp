@@ -61,4 +61,12 @@ void VirtioTransports::abandon() {
   for (const auto& transport : transports_) transport->abandon();
 }
 
+void VirtioTransports::pause() {
+  for (const auto& transport : transports_) transport->pause();
+}
+
+void VirtioTransports::resume() {
+  for (const auto& transport : transports_) transport->resume();
+}
+
 }  // namespace mote

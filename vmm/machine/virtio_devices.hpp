@@ -39,6 +39,9 @@ class VirtioTransports {
   Result<void> attach(virtio::Device& device, Board& board, kvm::Vm& vm, const GuestMemory& memory);
   /// See virtio::MmioTransport. Any thread.
   void abandon();
+  /// Likewise, each of them: no vCPU runs, the loops do.
+  void pause();
+  void resume();
 
  private:
   std::vector<std::unique_ptr<virtio::MmioTransport>> transports_;

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the program that has a machine does with it while it runs: pause, resume, stop.
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <functional>
+#include <random>
+#include <sstream>
+
+#include "tests/kvm/own_machine.hpp"
+#include "tests/kvm/run_mote.hpp"
+
+namespace mote::test {
+namespace {
+
+class MachineTest : public KvmTest {
+ protected:
+  void SetUp() override {
+    KvmTest::SetUp();
+    char name[] = "/tmp/mote-machine-XXXXXX";
+    ASSERT_NE(::mkdtemp(name), nullptr);
+    folder_ = name;
+  }
+  void TearDown() override {
+    own_.reset();
+    if (folder_.empty()) return;
+    for (const char* file : {"/serial", "/disk"}) ::unlink((folder_ + file).c_str());
+    ::rmdir(folder_.c_str());
+  }
+
+  VmConfig config_for(const std::string& name, const std::string& cmdline = {}) const {
+    VmConfig config;
+    config.kernel = {.path = guest(name), .cmdline = cmdline};
+    config.serial = {.mode = SerialMode::kFile, .path = folder_ + "/serial"};
+    return config;
+  }
+  void add_disk(VmConfig& config) const {
+    config.blocks.push_back({.path = folder_ + "/disk"});
+    std::ofstream file(config.blocks.back().path);
+    ASSERT_EQ(::truncate(config.blocks.back().path.c_str(), 32 << 20), 0);
+  }
+
+  Result<void> try_to_run(const VmConfig& config) {
+    own_.reset();
+    own_ = TRY(OwnMachine::prepare(config));
+    TRY(own_->create(TRY(HostFiles::open(config))));
+    return own_->start();
+  }
+  [[nodiscard]] ::testing::AssertionResult run(const VmConfig& config) {
+    const auto started = try_to_run(config);
+    if (started) return ::testing::AssertionSuccess();
+    return ::testing::AssertionFailure() << started.error().message();
+  }
+  Machine& machine() { return own_->machine(); }
+
+  std::string output() const {
+    std::ostringstream text;
+    text << std::ifstream(folder_ + "/serial").rdbuf();
+    return text.str();
+  }
+  long output_size() const {
+    struct stat status{};
+    return ::stat((folder_ + "/serial").c_str(), &status) == 0 ? status.st_size : -1;
+  }
+  /// False when it does not come to hold in time.
+  static bool comes_true(const std::function<bool()>& holds) {
+    for (int i = 0; i < 20'000 && !holds(); ++i) ::usleep(1000);
+    return holds();
+  }
+  bool output_grows() const {
+    const long before = output_size();
+    return comes_true([&] { return output_size() > before; });
+  }
+  void doze(u32 most_us) { ::usleep(static_cast<u32>(random_() % most_us)); }
+  /// Pauses and resumes the guest, now and then, until it has ended by itself. How often.
+  int bother() {
+    int pauses = 0;
+    while (machine().pause()) {
+      ++pauses;
+      if (!machine().resume()) break;
+      doze(500);
+    }
+    own_->join();
+    EXPECT_EQ(machine().end()->kind, EndKind::kPowerOff) << machine().end()->report;
+    return pauses;
+  }
+  void expect_passes_though_bothered(const VmConfig& config, int passes) {
+    ASSERT_TRUE(run(config));
+    EXPECT_GT(bother(), 0);
+    expect_passes({.exit_code = 0, .out = output()}, passes);
+  }
+
+  std::string folder_;
+  std::unique_ptr<OwnMachine> own_;
+  std::minstd_rand random_{std::random_device{}()};
+};
+
+constexpr char kWithoutEnd[] = "kib=100000000";
+
+TEST_F(MachineTest, StandsStillWhilePaused) {
+  VmConfig config = config_for("serial_flood", kWithoutEnd);
+  config.machine.vcpus = 2;
+  ASSERT_TRUE(run(config));
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_TRUE(output_grows());
+    ASSERT_TRUE(machine().pause());
+    ASSERT_TRUE(machine().pause());
+    ::usleep(50'000);  // what the console holds back is written by then
+    const long size = output_size();
+    ::usleep(100'000);
+    EXPECT_EQ(output_size(), size);
+    ASSERT_TRUE(machine().resume());
+    ASSERT_TRUE(machine().resume());
+  }
+  EXPECT_TRUE(output_grows());
+}
+
+TEST_F(MachineTest, CanBePausedBeforeItsFirstInstruction) {
+  for (int i = 0; i < 20; ++i) {
+    ASSERT_TRUE(run(config_for("hello")));
+    if (!machine().pause()) continue;  // it was quick
+    EXPECT_FALSE(machine().end());
+    ASSERT_TRUE(machine().resume());
+    own_->join();
+    EXPECT_NE(output().find("Hello"), std::string::npos);
+  }
+}
+
+TEST_F(MachineTest, StopsWhilePaused) {
+  VmConfig config = config_for("serial_flood", kWithoutEnd);
+  config.machine.vcpus = 3;
+  ASSERT_TRUE(run(config));
+  ASSERT_TRUE(output_grows());
+  ASSERT_TRUE(machine().pause());
+  machine().stop();
+  const auto resumed = machine().resume();
+  ASSERT_FALSE(resumed);
+  EXPECT_EQ(resumed.error().message(), "the guest has ended");
+  EXPECT_FALSE(machine().pause());
+}
+
+TEST_F(MachineTest, StopsWhileItIsBeingPausedWithRequestsInFlight) {
+  VmConfig config = config_for("block_bench", "mode=randwrite depth=32 seconds=100");
+  config.machine.io_threads = 2;
+  add_disk(config);
+  for (int i = 0; i < 20; ++i) {
+    ASSERT_TRUE(run(config));
+    ::usleep(5'000);
+    doze(5'000);
+    std::thread pauses([this] {
+      while (machine().pause() && machine().resume()) {
+      }
+    });
+    doze(2'000);
+    machine().stop();
+    pauses.join();
+  }
+}
+
+TEST_F(MachineTest, EndsAtAnyMomentOfAPause) {
+  for (int i = 0; i < 100; ++i) {
+    VmConfig config = config_for("power_off_pm1");
+    config.machine.vcpus = 1 + i % 3;
+    ASSERT_TRUE(run(config));
+    bother();
+  }
+}
+
+TEST_F(MachineTest, TellsAGuestThatAsksKvmClock) {
+  ASSERT_TRUE(run(config_for("stood_still")));
+  ASSERT_TRUE(comes_true([&] { return output().find("ready") != std::string::npos; }));
+  ASSERT_TRUE(machine().pause());
+  ASSERT_TRUE(machine().resume());
+  own_->join();
+  EXPECT_EQ(output().find("FAIL"), std::string::npos) << output();
+  EXPECT_NE(output().find("DONE"), std::string::npos) << output();
+}
+
+TEST_F(MachineTest, AccessesOfAllWidthsSurvivePauses) {
+  expect_passes_though_bothered(config_for("unclaimed"), 11);
+}
+
+TEST_F(MachineTest, InterruptsAmongVcpusSurvivePauses) {
+  VmConfig config = config_for("smp");
+  config.machine.vcpus = 4;
+  expect_passes_though_bothered(config, 5);
+}
+
+TEST_F(MachineTest, InterruptsOfThePicsSurvivePauses) {
+  expect_passes_though_bothered(config_for("pic"), 10);
+}
+
+TEST_F(MachineTest, QueuesGoOnWhereTheyStoodAtAPause) {
+  VmConfig config = config_for("block_commands", "queues=2");
+  config.machine.io_threads = 2;
+  config.machine.vcpus = 2;
+  add_disk(config);
+  expect_passes_though_bothered(config, 39);
+}
+
+}  // namespace
+}  // namespace mote::test
