@@ -38,6 +38,10 @@ class UniqueFd {
   int fd_ = -1;
 };
 
+/// Another descriptor of the same open file, close-on-exec: what belongs to that, a lock or a
+/// position, is shared. None of none.
+Result<UniqueFd> duplicate(const UniqueFd& fd);
+
 /// Opens `path` with O_CLOEXEC added to `flags`. The Error names the path; `remedy` is appended to
 /// it.
 Result<UniqueFd> open_file(const std::string& path, int flags, std::string_view remedy = {},

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the program that has a machine does with it while it runs: pause, resume, stop.
+// What the program that has a machine does with it: pause, resume and stop it while it runs, and
+// try once more when it could not be made.
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <fstream>
 #include <functional>
 #include <random>
@@ -11,6 +14,7 @@
 
 #include "tests/kvm/own_machine.hpp"
 #include "tests/kvm/run_mote.hpp"
+#include "tests/kvm/small_world.hpp"
 
 namespace mote::test {
 namespace {
@@ -198,6 +202,78 @@ TEST_F(MachineTest, QueuesGoOnWhereTheyStoodAtAPause) {
   config.machine.vcpus = 2;
   add_disk(config);
   expect_passes_though_bothered(config, 39);
+}
+
+int threads() {
+  const std::filesystem::directory_iterator all("/proc/self/task");
+  return static_cast<int>(std::distance(begin(all), end(all)));
+}
+
+class MachineThatIsNotRun : public MachineTest {
+ protected:
+  void SetUp() override {
+    MachineTest::SetUp();
+    config_ = config_for("block_commands", "queues=2");
+    config_.machine.io_threads = 2;
+    config_.machine.vcpus = 2;
+    config_.serial = {.mode = SerialMode::kPty};
+    add_disk(config_);
+  }
+  /// Makes a machine of `files` and of nothing that others had, and does not run it.
+  Result<void> make(HostFiles files) const {
+    const auto own = TRY(OwnMachine::prepare(config_));
+    return own->create(std::move(files));
+  }
+
+  VmConfig config_;
+};
+
+TEST_F(MachineThatIsNotRun, LeavesNothingBehind) {
+  const auto files = HostFiles::open(config_);
+  ASSERT_TRUE(files) << files.error().message();
+  const int descriptors_before = descriptors();
+  const int threads_before = threads();
+  for (int i = 0; i < 20; ++i) {
+    auto copy = files->duplicate();
+    ASSERT_TRUE(copy) << copy.error().message();
+    const auto made = make(*std::move(copy));
+    ASSERT_TRUE(made) << made.error().message();
+  }
+  EXPECT_EQ(descriptors(), descriptors_before);
+  EXPECT_EQ(threads(), threads_before);
+}
+
+TEST_F(MachineThatIsNotRun, LetsAnotherBeMadeOfTheSameFiles) {
+  const auto files = HostFiles::open(config_);
+  ASSERT_TRUE(files) << files.error().message();
+  const int descriptors_before = descriptors();
+  for (int i = 0; i < 20; ++i) {
+    auto copy = files->duplicate();
+    ASSERT_TRUE(copy) << copy.error().message();
+    auto no_kernel = ImageFile::open("kernel", config_.blocks.front().path);
+    ASSERT_TRUE(no_kernel);
+    copy->kernel = *std::move(no_kernel);
+    const auto made = make(*std::move(copy));
+    ASSERT_FALSE(made);
+    EXPECT_EQ(made.error().fault(), Fault::kImage) << made.error().message();
+  }
+  EXPECT_EQ(descriptors(), descriptors_before);
+  EXPECT_FALSE(virtio::BlockImage::open(config_.blocks.front().path, false, false))
+      << "the lock stays";
+
+  auto own = OwnMachine::prepare(config_);
+  ASSERT_TRUE(own) << own.error().message();
+  auto last = files->duplicate();
+  ASSERT_TRUE(last) << last.error().message();
+  const int terminal = ::open(last->serial.pty_path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY);
+  ASSERT_TRUE((*own)->create(*std::move(last)));
+  ASSERT_TRUE((*own)->start());
+  (*own)->join();
+  std::string text(64 << 10, '\0');
+  const ssize_t size = ::read(terminal, text.data(), text.size());
+  ::close(terminal);
+  text.resize(static_cast<std::size_t>(std::max<ssize_t>(size, 0)));
+  expect_passes({.exit_code = 0, .out = text}, 39);
 }
 
 }  // namespace

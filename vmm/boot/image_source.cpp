@@ -58,6 +58,10 @@ Result<ImageFile> ImageFile::open(std::string_view role, const std::string& path
   return ImageFile(std::move(fd), std::move(name), static_cast<u64>(status.st_size));
 }
 
+Result<ImageFile> ImageFile::duplicate() const {
+  return ImageFile(TRY(mote::duplicate(fd_)), name_, size_);
+}
+
 Result<void> ImageFile::fill(u64 offset, iovec out) const {
   std::size_t done = 0;
   while (done < out.iov_len) {

@@ -45,6 +45,8 @@ class ImageFile final : public ImageSource {
   /// Opens `path`; `role` ("kernel", "initrd") goes into messages. Anything but a regular file is
   /// refused, and never waited for.
   static Result<ImageFile> open(std::string_view role, const std::string& path);
+  /// The same open file once more.
+  Result<ImageFile> duplicate() const;
 
   std::string_view name() const override { return name_; }
   u64 size() const override { return size_; }

@@ -54,4 +54,17 @@ Result<ConsoleEnd> ConsoleEnd::open(const SerialConfig& config) {
   return end;
 }
 
+Result<ConsoleEnd> ConsoleEnd::duplicate() const {
+  ConsoleEnd copy{.input = input,
+                  .output = output,
+                  .is_terminal = is_terminal,
+                  .pty_path = pty_path,
+                  .owned = TRY(mote::duplicate(owned)),
+                  .pty_slave = TRY(mote::duplicate(pty_slave))};
+  for (int* const way : {&copy.input, &copy.output}) {
+    if (owned && *way == owned.get()) *way = copy.owned.get();
+  }
+  return copy;
+}
+
 }  // namespace mote

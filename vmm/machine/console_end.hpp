@@ -14,6 +14,8 @@ namespace mote {
 struct ConsoleEnd {
   /// Opens what `config` names.
   static Result<ConsoleEnd> open(const SerialConfig& config);
+  /// The same open file, or both ends of the pty, once more.
+  Result<ConsoleEnd> duplicate() const;
 
   int input = -1;   ///< -1: none
   int output = -1;  ///< -1: none

@@ -28,4 +28,13 @@ Result<HostFiles> HostFiles::open(const VmConfig& config) {
   return files;
 }
 
+Result<HostFiles> HostFiles::duplicate() const {
+  HostFiles copy{.kernel = TRY(kernel.duplicate())};
+  if (initrd) copy.initrd = TRY(initrd->duplicate());
+  for (const virtio::BlockImage& image : images) copy.images.push_back(TRY(image.duplicate()));
+  for (const auto& tap : taps) copy.taps.push_back(TRY(tap->duplicate()));
+  copy.serial = TRY(serial.duplicate());
+  return copy;
+}
+
 }  // namespace mote

@@ -20,6 +20,9 @@ struct HostFiles {
   /// Opens it. Only what cannot be a disk, a tap or a kernel image by its kind is refused here: no
   /// byte of an image counts yet.
   static Result<HostFiles> open(const VmConfig& config);
+  /// All of it once more, with the locks that it has: for another try where a machine could not be
+  /// made of the first. Opens nothing.
+  Result<HostFiles> duplicate() const;
 
   ImageFile kernel;
   std::optional<ImageFile> initrd;

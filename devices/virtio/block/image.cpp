@@ -84,6 +84,21 @@ Result<BlockImage> BlockImage::open(const std::string& path, bool read_only, boo
   return image;
 }
 
+Result<BlockImage> BlockImage::duplicate() const {
+  BlockImage copy;
+  copy.path_ = path_;
+  copy.lock_ = TRY(mote::duplicate(lock_));
+  copy.file_ = TRY(mote::duplicate(file_));
+  copy.buffered_ = TRY(mote::duplicate(buffered_));
+  copy.read_only_ = read_only_;
+  copy.is_device_ = is_device_;
+  copy.can_discard_ = can_discard_;
+  copy.block_size_ = block_size_;
+  copy.physical_block_size_ = physical_block_size_;
+  copy.memory_alignment_ = memory_alignment_;
+  return copy;
+}
+
 /// The same file, so that nobody can put another in its place.
 Result<UniqueFd> BlockImage::open_again(int flags) const {
   const std::string self = format("/proc/self/fd/%d", lock_.get());

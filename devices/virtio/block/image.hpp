@@ -24,6 +24,8 @@ class BlockImage {
   /// Opens `path`. `direct` reads and writes past the page cache. Fault::kConfig when the file is
   /// none that can be a disk, else Fault::kHost. Warns of an end that no sector reaches.
   static Result<BlockImage> open(const std::string& path, bool read_only, bool direct);
+  /// The same open files once more. The lock lives as long as one of them.
+  Result<BlockImage> duplicate() const;
 
   /// For requests that `is_aligned`, or all when not direct.
   int fd() const { return file_.get(); }

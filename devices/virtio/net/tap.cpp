@@ -115,6 +115,14 @@ Result<std::unique_ptr<Tap>> Tap::adopt(std::span<const int> fds) {
   return tap;
 }
 
+Result<std::unique_ptr<Tap>> Tap::duplicate() const {
+  std::unique_ptr<Tap> copy(new Tap(name_));
+  copy->features_ = features_;
+  for (const UniqueFd& queue : queues_) copy->queues_.push_back(TRY(mote::duplicate(queue)));
+  copy->pairs_in_use_ = copy->pair_count();
+  return copy;
+}
+
 /// Says how frames look from now on. A tap that outlives its users still has what the last one set.
 Result<void> Tap::prepare() {
   const int header_size = kHeaderSize;

@@ -31,6 +31,8 @@ class Tap final : public NetPort {
   /// Takes over descriptors of one tap that another process has opened, one for each pair, with
   /// IFF_TAP | IFF_NO_PI | IFF_VNET_HDR. They are closed with this object.
   static Result<std::unique_ptr<Tap>> adopt(std::span<const int> fds);
+  /// The same descriptors once more, of a tap that no device has used yet.
+  Result<std::unique_ptr<Tap>> duplicate() const;
 
   const std::string& name() const override { return name_; }
   u64 features() const override { return features_; }
