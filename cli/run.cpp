@@ -204,8 +204,10 @@ Result<ExitCode> run_vm(const VmConfig& config, Timeline& timeline) {
   // Closed when main and io thread have done with it: who breaks out later makes no VM of its own.
   auto system = std::make_shared<const kvm::System>(TRY(kvm::System::open()));
   const auto io = TRY(start_io_threads(config, system, confinement.seal()));
-  PreparedVm vm = TRY(PreparedVm::create(config.machine, *system, timeline));
+  kvm::Vm empty_vm = TRY(system->create_vm());
   system.reset();
+  timeline.mark("VM created");
+  PreparedVm vm = TRY(PreparedVm::create(config.machine, std::move(empty_vm), timeline));
   TRY(confinement.lock_in(io));
   timeline.mark("locked in");
   const auto machine = TRY(Machine::create(config, std::move(vm), std::move(files), io, timeline));

@@ -7,6 +7,7 @@
 
 #include <asm/ioctls.h>
 #include <asm/termbits.h>
+#include <fcntl.h>
 #include <linux/if_tun.h>
 #include <linux/io_uring.h>
 #include <linux/kvm.h>
@@ -132,8 +133,17 @@ inline constexpr Rule kRules[] = {
     rule(kApi, CALL(poll), "wait for connections and requests"),
     rule(kApi, CALL(restart_syscall), "go on waiting after the process was stopped"),
 
-    // The start: from the lock-in to the guest's first instruction. Files are open by then, the VM
-    // has its memory, and the loops their rings.
+    // The start: from the lock-in to the guest's first instruction. Files are open by then, and the
+    // loops have their rings. Who is configured behind the lock-in makes the VM there, and again
+    // when a kernel was refused.
+    rule(kStart, CALL(ioctl), REQUEST(KVM_CREATE_VM), "a VM, where /dev/kvm is still open"),
+    rule(kStart, CALL(ioctl), REQUEST(KVM_GET_VCPU_MMAP_SIZE), "what it shares with us"),
+    rule(kStart, CALL(ioctl), REQUEST(KVM_ENABLE_CAP), "its split interrupt controller"),
+    rule(kStart, CALL(ioctl), REQUEST(KVM_SET_IDENTITY_MAP_ADDR), "its memory"),
+    rule(kStart, CALL(ioctl), REQUEST(KVM_SET_TSS_ADDR), "its memory"),
+    rule(kStart, CALL(ioctl), REQUEST(KVM_SET_USER_MEMORY_REGION), "its memory"),
+    rule(kStart, CALL(ioctl), REQUEST(KVM_CREATE_VCPU), "its vCPUs"),
+    rule(kStart, CALL(fcntl), IS(1, "command", F_DUPFD_CLOEXEC), "files for another try"),
     rule(kStart, CALL(seccomp), IS(0, "operation", SECCOMP_SET_MODE_FILTER),
          "threads give up more when the start is over"),
     rule(kStart, CALL(pread64), "images, into guest RAM"),

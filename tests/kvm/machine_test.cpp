@@ -2,8 +2,10 @@
 // What the program that has a machine does with it: pause, resume and stop it while it runs, and
 // try once more when it could not be made.
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -12,12 +14,16 @@
 #include <random>
 #include <sstream>
 
+#include "jail/seal.hpp"
+#include "jail/seccomp/forbidden.hpp"
 #include "tests/kvm/own_machine.hpp"
 #include "tests/kvm/run_mote.hpp"
 #include "tests/kvm/small_world.hpp"
 
 namespace mote::test {
 namespace {
+
+constexpr int kForbiddenCall = 32;
 
 class MachineTest : public KvmTest {
  protected:
@@ -46,9 +52,14 @@ class MachineTest : public KvmTest {
     ASSERT_EQ(::truncate(config.blocks.back().path.c_str(), 32 << 20), 0);
   }
 
+  static std::shared_ptr<const kvm::System> open_system() {
+    auto system = kvm::System::open();
+    EXPECT_TRUE(system) << system.error().message();
+    return std::make_shared<const kvm::System>(*std::move(system));
+  }
   Result<void> try_to_run(const VmConfig& config) {
     own_.reset();
-    own_ = TRY(OwnMachine::prepare(config));
+    own_ = TRY(OwnMachine::prepare(config, open_system()));
     TRY(own_->create(TRY(HostFiles::open(config))));
     return own_->start();
   }
@@ -221,8 +232,14 @@ class MachineThatIsNotRun : public MachineTest {
   }
   /// Makes a machine of `files` and of nothing that others had, and does not run it.
   Result<void> make(HostFiles files) const {
-    const auto own = TRY(OwnMachine::prepare(config_));
+    const auto own = TRY(OwnMachine::prepare(config_, open_system()));
     return own->create(std::move(files));
+  }
+
+  ImageFile no_kernel() const {
+    auto image = ImageFile::open("kernel", config_.blocks.front().path);
+    EXPECT_TRUE(image);
+    return *std::move(image);
   }
 
   VmConfig config_;
@@ -250,9 +267,7 @@ TEST_F(MachineThatIsNotRun, LetsAnotherBeMadeOfTheSameFiles) {
   for (int i = 0; i < 20; ++i) {
     auto copy = files->duplicate();
     ASSERT_TRUE(copy) << copy.error().message();
-    auto no_kernel = ImageFile::open("kernel", config_.blocks.front().path);
-    ASSERT_TRUE(no_kernel);
-    copy->kernel = *std::move(no_kernel);
+    copy->kernel = no_kernel();
     const auto made = make(*std::move(copy));
     ASSERT_FALSE(made);
     EXPECT_EQ(made.error().fault(), Fault::kImage) << made.error().message();
@@ -261,7 +276,7 @@ TEST_F(MachineThatIsNotRun, LetsAnotherBeMadeOfTheSameFiles) {
   EXPECT_FALSE(virtio::BlockImage::open(config_.blocks.front().path, false, false))
       << "the lock stays";
 
-  auto own = OwnMachine::prepare(config_);
+  auto own = OwnMachine::prepare(config_, open_system());
   ASSERT_TRUE(own) << own.error().message();
   auto last = files->duplicate();
   ASSERT_TRUE(last) << last.error().message();
@@ -274,6 +289,40 @@ TEST_F(MachineThatIsNotRun, LetsAnotherBeMadeOfTheSameFiles) {
   ::close(terminal);
   text.resize(static_cast<std::size_t>(std::max<ssize_t>(size, 0)));
   expect_passes({.exit_code = 0, .out = text}, 39);
+}
+
+/// Under the filter of a start: tries to make a machine of no kernel, then runs the one of `files`.
+/// In a process of its own: sealed threads have no end.
+[[noreturn]] void make_two(const VmConfig& config, std::shared_ptr<const kvm::System> system,
+                           const HostFiles& files, ImageFile no_kernel) {
+  ::mallopt(M_ARENA_MAX, 1);
+  ::mallopt(M_MMAP_MAX, 0);
+  const auto own = OwnMachine::prepare(config, std::move(system), &jail::seal_thread);
+  if (!own || !jail::report_forbidden_calls(kForbiddenCall, nullptr) ||
+      !jail::seal_thread(ThreadRole::kStart)) {
+    ::_exit(1);
+  }
+  auto first = files.duplicate();
+  auto second = files.duplicate();
+  if (!first || !second) ::_exit(2);
+  first->kernel = std::move(no_kernel);
+  if ((*own)->create(*std::move(first))) ::_exit(3);
+  if (!(*own)->create(*std::move(second)) || !(*own)->run_here()) ::_exit(4);
+  ::_exit((*own)->machine().end()->kind == EndKind::kPowerOff ? 0 : 5);
+}
+
+TEST_F(MachineThatIsNotRun, NeedsNothingThatAStartMayNotDo) {
+  config_.serial = {.mode = SerialMode::kFile, .path = folder_ + "/serial"};
+  const auto files = HostFiles::open(config_);
+  ASSERT_TRUE(files) << files.error().message();
+  const auto system = open_system();
+  const pid_t child = ::fork();
+  if (child == 0) make_two(config_, system, *files, no_kernel());
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  ASSERT_TRUE(WIFEXITED(status)) << status;
+  EXPECT_EQ(WEXITSTATUS(status), 0);
+  EXPECT_NE(output().find("PASS"), std::string::npos);
 }
 
 }  // namespace

@@ -7,35 +7,45 @@
 
 namespace mote::test {
 
-Result<std::unique_ptr<OwnMachine>> OwnMachine::prepare(const VmConfig& config) {
-  std::unique_ptr<OwnMachine> own(new OwnMachine(config));
-  auto system = std::make_shared<const kvm::System>(TRY(kvm::System::open()));
+Result<std::unique_ptr<OwnMachine>> OwnMachine::prepare(const VmConfig& config,
+                                                        std::shared_ptr<const kvm::System> system,
+                                                        ThreadSeal seal) {
+  std::unique_ptr<OwnMachine> own(new OwnMachine(config, std::move(system), seal));
   for (u32 i = 0; i < loop_count(config); ++i) {
     own->io_.push_back(TRY(IoThread::start(format("io%u", i).c_str(), loop_options(config),
-                                           i == 0 ? system : nullptr, nullptr)));
+                                           i == 0 ? own->system_ : nullptr, seal)));
     own->io_.back()->lock_in({});
   }
-  own->vm_ = TRY(PreparedVm::create(config.machine, *system, own->timeline_));
   return own;
 }
 
 Result<void> OwnMachine::create(HostFiles files) {
-  machine_ = TRY(Machine::create(config_, *std::exchange(vm_, std::nullopt), std::move(files), io_,
-                                 timeline_));
+  PreparedVm vm = TRY(PreparedVm::create(config_.machine, TRY(system_->create_vm()), timeline_));
+  machine_ = TRY(Machine::create(config_, std::move(vm), std::move(files), io_, timeline_));
   return {};
 }
 
-Result<void> OwnMachine::start() {
+void OwnMachine::run_loops() {
   for (const auto& thread : io_) {
     thread->run_loop(Completion::to<&OwnMachine::on_loop_failure>(this));
   }
+}
+
+Result<void> OwnMachine::run_here() {
+  run_loops();
+  run();
+  return *prepared_;
+}
+
+Result<void> OwnMachine::start() {
+  run_loops();
   runner_ = std::thread([this] { run(); });
   is_prepared_.wait(false);
   return *prepared_;
 }
 
 void OwnMachine::run() {
-  prepared_ = machine_->prepare_to_run(io_, nullptr, Completion::to<&OwnMachine::on_end>(this));
+  prepared_ = machine_->prepare_to_run(io_, seal_, Completion::to<&OwnMachine::on_end>(this));
   const bool runs = prepared_->has_value();
   is_prepared_.store(true);
   is_prepared_.notify_all();

@@ -51,7 +51,8 @@ class Machine final : private PowerSink,
  public:
   /// Loads the image into `vm` and prepares devices and every vCPU; opens nothing. `io` and
   /// `timeline` outlive the machine. The loops are those of `io`, which have been made ready but do
-  /// not run yet; the first one also serves console and timers, and has asked for CPUID.
+  /// not run yet; the first one also serves console and timers, and has asked for CPUID. Kernel,
+  /// initrd and command line come first: when one of them is refused, `io` serves another try.
   static Result<std::unique_ptr<Machine>> create(const VmConfig& config, PreparedVm vm,
                                                  HostFiles files,
                                                  std::span<const std::unique_ptr<IoThread>> io,

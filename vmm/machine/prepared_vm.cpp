@@ -19,10 +19,7 @@ std::vector<GpaRange> ram_ranges(u64 size) {
 
 }  // namespace
 
-Result<PreparedVm> PreparedVm::create(const MachineConfig& config, const kvm::System& system,
-                                      Timeline& timeline) {
-  kvm::Vm vm = TRY(system.create_vm());
-  timeline.mark("VM created");
+Result<PreparedVm> PreparedVm::create(const MachineConfig& config, kvm::Vm vm, Timeline& timeline) {
   GuestMemory memory =
       TRY(GuestMemory::create(ram_ranges(config.memory_bytes), {.huge_pages = config.huge_pages}));
   TRY(vm.set_memory(memory));

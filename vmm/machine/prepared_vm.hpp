@@ -16,10 +16,9 @@ namespace mote {
 
 /// ORDER: guest RAM outlives the VM that has it mapped.
 struct PreparedVm {
-  /// Makes guest RAM, a VM that has it mapped, and the vCPUs. In this order, because a memory slot
-  /// that is set after vCPUs and events costs milliseconds.
-  static Result<PreparedVm> create(const MachineConfig& config, const kvm::System& system,
-                                   Timeline& timeline);
+  /// Makes guest RAM for `vm`, which has nothing yet, and the vCPUs. In this order, because a
+  /// memory slot that is set after vCPUs and events costs milliseconds.
+  static Result<PreparedVm> create(const MachineConfig& config, kvm::Vm vm, Timeline& timeline);
 
   GuestMemory memory;
   kvm::Vm vm;
