@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <map>
 #include <random>
 #include <sstream>
 
@@ -215,6 +216,36 @@ TEST_F(MachineTest, QueuesGoOnWhereTheyStoodAtAPause) {
   expect_passes_though_bothered(config, 39);
 }
 
+/// Keeps what it is shown, as "group.name".
+class Shown final : public MetricsSink {
+ public:
+  void counter(std::string_view group, std::string_view, std::string_view name,
+               u64 value) override {
+    values[std::string(group) + "." + std::string(name)] = value;
+  }
+  void gauge(std::string_view, std::string_view, std::string_view, u64) override {}
+
+  std::map<std::string, u64> values;
+};
+
+TEST_F(MachineTest, CountsExitsAndTheSerialPortsBytes) {
+  ASSERT_TRUE(run(config_for("unclaimed")));
+  own_->join();
+  Shown shown;
+  machine().collect(shown);
+  for (const char* name : {"exit_io_in", "exit_io_out", "exit_mmio_read", "exit_mmio_write"}) {
+    EXPECT_GT(shown.values["vcpu." + std::string(name)], 10U) << name;
+  }
+  EXPECT_EQ(shown.values["vcpu.failures"], 0U);
+  EXPECT_EQ(shown.values["uart.write_count"], static_cast<u64>(output_size()));
+  EXPECT_EQ(shown.values["uart.missed_write_count"], 0U);
+
+  ASSERT_TRUE(run(config_for("internal_error")));
+  own_->join();
+  machine().collect(shown);
+  EXPECT_EQ(shown.values["vcpu.failures"], 1U);
+}
+
 int threads() {
   const std::filesystem::directory_iterator all("/proc/self/task");
   return static_cast<int>(std::distance(begin(all), end(all)));
@@ -280,14 +311,19 @@ TEST_F(MachineThatIsNotRun, LetsAnotherBeMadeOfTheSameFiles) {
   ASSERT_TRUE(own) << own.error().message();
   auto last = files->duplicate();
   ASSERT_TRUE(last) << last.error().message();
-  const int terminal = ::open(last->serial.pty_path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY);
+  const int terminal =
+      ::open(last->serial.pty_path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
   ASSERT_TRUE((*own)->create(*std::move(last)));
   ASSERT_TRUE((*own)->start());
   (*own)->join();
-  std::string text(64 << 10, '\0');
-  const ssize_t size = ::read(terminal, text.data(), text.size());
+  std::string text;
+  EXPECT_TRUE(comes_true([&] {
+    char piece[4096];
+    const ssize_t size = ::read(terminal, piece, sizeof(piece));
+    text.append(piece, static_cast<std::size_t>(std::max<ssize_t>(size, 0)));
+    return text.find("DONE") != std::string::npos;
+  }));
   ::close(terminal);
-  text.resize(static_cast<std::size_t>(std::max<ssize_t>(size, 0)));
   expect_passes({.exit_code = 0, .out = text}, 39);
 }
 

@@ -26,8 +26,9 @@ enum class ExitKind {
   kIoApicEoi,        ///< the guest ended the level-triggered interrupt `vector`
   kInterruptWindow,  ///< `inject` is possible now
   kShutdown,         ///< triple fault
-  kFailure,          ///< KVM cannot go on: see `failure`
+  kFailure,          ///< KVM cannot go on: see `describe_failure`
 };
+inline constexpr std::size_t kExitKinds = static_cast<std::size_t>(ExitKind::kFailure) + 1;
 
 /// Why KVM_RUN came back. `data` points into memory shared with the kernel (not with the guest) and
 /// is valid until the next `run`.

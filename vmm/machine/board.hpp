@@ -40,6 +40,7 @@ class Board {
   const Bus& mmio() const { return mmio_; }
   Interrupts& interrupts() { return interrupts_; }
   Serial& serial() { return serial_; }
+  const Serial& serial() const { return serial_; }
 
  private:
   /// What only old guests ask for.

@@ -23,6 +23,21 @@
 namespace mote {
 namespace {
 
+/// Exits as metrics call them, with Firecracker's names where it has some.
+constexpr struct {
+  kvm::ExitKind kind;
+  std::string_view name;
+} kExitNames[] = {
+    {kvm::ExitKind::kPortRead, "exit_io_in"},
+    {kvm::ExitKind::kPortWrite, "exit_io_out"},
+    {kvm::ExitKind::kMmioRead, "exit_mmio_read"},
+    {kvm::ExitKind::kMmioWrite, "exit_mmio_write"},
+    {kvm::ExitKind::kIoApicEoi, "exit_ioapic_eoi"},
+    {kvm::ExitKind::kInterruptWindow, "exit_interrupt_window"},
+    {kvm::ExitKind::kInterrupted, "exit_kicked"},
+    {kvm::ExitKind::kFailure, "failures"},
+};
+
 Error below_ram() {
   return Error::config(
       "RAM ends below the tables that a guest starts with -- give it 1 MiB or more");
@@ -173,6 +188,19 @@ Result<void> Machine::check_lives() {
   const std::lock_guard lock(end_lock_);
   if (end_ || stopped_) return Error::host("the guest has ended");
   return {};
+}
+
+void Machine::collect(MetricsSink& sink) const {
+  for (const auto& [kind, name] : kExitNames) {
+    u64 count = 0;
+    for (const auto& vcpu : vcpus_) count += vcpu->exits(kind);
+    sink.counter("vcpu", {}, name, count);
+  }
+  const Serial::Counters serial = board_->serial().counters();
+  sink.counter("uart", {}, "read_count", serial.received);
+  sink.counter("uart", {}, "missed_read_count", serial.receive_dropped);
+  sink.counter("uart", {}, "write_count", serial.sent);
+  sink.counter("uart", {}, "missed_write_count", serial.send_dropped);
 }
 
 void Machine::stop() {

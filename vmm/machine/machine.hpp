@@ -11,6 +11,7 @@
 
 #include "core/event_loop.hpp"
 #include "core/guest_memory.hpp"
+#include "core/metrics.hpp"
 #include "core/result.hpp"
 #include "vmm/boot/loader.hpp"
 #include "vmm/config/vm_config.hpp"
@@ -80,6 +81,8 @@ class Machine final : private PowerSink,
   Result<void> resume();
   /// Stops all vCPUs and waits for that, also when they rest. Not on a vCPU's thread.
   void stop();
+  /// Shows what has been counted since the machine was made: groups "vcpu" and "uart". Any thread.
+  void collect(MetricsSink& sink) const;
   /// Set from the moment `on_end` is called.
   const std::optional<End>& end() const { return end_; }
 

@@ -137,6 +137,7 @@ void VcpuThread::run_loop() {
       return;
     }
     const auto exit = vcpu_.run();
+    count(exit ? exit->kind : kvm::ExitKind::kFailure);
     if (!seen_exit && (!exit || exit->kind != kvm::ExitKind::kInterrupted)) {
       seen_exit = true;
       timeline_.mark("first guest exit");

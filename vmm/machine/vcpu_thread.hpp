@@ -4,9 +4,11 @@
 
 #include <pthread.h>
 
+#include <array>
 #include <atomic>
 #include <optional>
 
+#include "core/counter.hpp"
 #include "core/result.hpp"
 #include "core/thread.hpp"
 #include "core/thread_role.hpp"
@@ -58,6 +60,9 @@ class VcpuThread {
   /// Lets the vCPU go on, and tells the guest that it stood still. Any thread.
   void resume();
 
+  /// How often KVM_RUN came back so; a failed call counts as a failure. Any thread.
+  u64 exits(kvm::ExitKind kind) const { return exits_[static_cast<std::size_t>(kind)].value(); }
+
   /// Installs the handler of the signal that `kick` sends. Once per process, before any `start`.
   static Result<void> prepare_kicks();
 
@@ -73,12 +78,14 @@ class VcpuThread {
   void rest();
   bool offer_external_interrupt();
   bool serve(const kvm::Exit& exit);
+  void count(kvm::ExitKind kind) { exits_[static_cast<std::size_t>(kind)].add(); }
 
   kvm::Vcpu vcpu_;
   Board& board_;
   const GuestMemory& memory_;
   Timeline& timeline_;
   VcpuOwner& owner_;
+  std::array<Counter, kvm::kExitKinds> exits_;
   ThreadSeal seal_ = nullptr;
   pid_t process_ = 0;  // whom `kick` interrupts: the thread by its id...
   pid_t thread_id_ = 0;
