@@ -246,6 +246,14 @@ TEST_F(MachineTest, CountsExitsAndTheSerialPortsBytes) {
   EXPECT_EQ(shown.values["vcpu.failures"], 1U);
 }
 
+TEST_F(MachineTest, HidesFeaturesFromTheGuest) {
+  VmConfig config = config_for("timer");
+  config.cpuid = {{.leaf = 1, .reg = CpuidMask::Register::kEcx, .clear = 1U << 24}};
+  ASSERT_TRUE(run(config));
+  own_->join();
+  EXPECT_NE(output().find("SKIP timer.tsc_deadline"), std::string::npos) << output();
+}
+
 int threads() {
   const std::filesystem::directory_iterator all("/proc/self/task");
   return static_cast<int>(std::distance(begin(all), end(all)));

@@ -109,7 +109,7 @@ Result<std::unique_ptr<Machine>> Machine::create(const VmConfig& config, Prepare
                                      .power = *machine,
                                      .boot_clock = *machine,
                                      .pic_output = *machine});
-  TRY(machine->set_up_vcpus(std::move(vcpus), std::move(prepared.cpuid)));
+  TRY(machine->set_up_vcpus(std::move(vcpus), std::move(prepared.cpuid), config.cpuid));
   TRY(machine->create_devices(config, std::move(files.images), std::move(files.taps), loops));
   machine->console_->start(machine->board_->serial());
   timeline.mark("vCPUs ready");
@@ -129,11 +129,13 @@ Result<void> Machine::create_devices(const VmConfig& config, std::vector<virtio:
   return {};
 }
 
-Result<void> Machine::set_up_vcpus(std::vector<kvm::Vcpu> vcpus, arch::CpuidTable cpuid) {
+Result<void> Machine::set_up_vcpus(std::vector<kvm::Vcpu> vcpus, arch::CpuidTable cpuid,
+                                   std::span<const CpuidMask> masks) {
   for (kvm::Vcpu& vcpu : vcpus) {
     const u32 id = vcpu.id();
     if (id == 0) {
       arch::normalize_cpuid(cpuid, static_cast<u32>(vcpus.size()), vcpu.tsc_khz());
+      arch::mask_cpuid(cpuid, masks);
     }
     arch::set_cpuid_apic_id(cpuid, id);
     TRY(vcpu.set_cpuid(cpuid));

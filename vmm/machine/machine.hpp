@@ -93,7 +93,8 @@ class Machine final : private PowerSink,
   Result<void> create_devices(const VmConfig& config, std::vector<virtio::BlockImage> images,
                               std::vector<std::unique_ptr<virtio::Tap>> taps,
                               std::span<EventLoop* const> loops);
-  Result<void> set_up_vcpus(std::vector<kvm::Vcpu> vcpus, arch::CpuidTable cpuid);
+  Result<void> set_up_vcpus(std::vector<kvm::Vcpu> vcpus, arch::CpuidTable cpuid,
+                            std::span<const CpuidMask> masks);
   void finish(End end);
   Result<void> check_lives();
 

@@ -37,8 +37,11 @@ std::vector<std::string> virtio_words(const VmConfig& config, bool announced_by_
   for (u32 number = 0; number < virtio_device_count(config); ++number) {
     if (!announced_by_acpi) words.push_back(arch::virtio_word(number));
     if (number >= config.blocks.size() || !config.blocks[number].root) continue;
-    words.push_back(format("root=/dev/vd%c", static_cast<char>('a' + number)));
-    words.emplace_back(config.blocks[number].read_only ? "ro" : "rw");
+    const BlockConfig& root = config.blocks[number];
+    words.push_back(root.partuuid.empty()
+                        ? format("root=/dev/vd%c", static_cast<char>('a' + number))
+                        : "root=PARTUUID=" + root.partuuid);
+    words.emplace_back(root.read_only ? "ro" : "rw");
   }
   return words;
 }

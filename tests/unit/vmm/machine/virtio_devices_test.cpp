@@ -29,6 +29,14 @@ TEST(VirtioDevices, DisksComeFirst) {
   EXPECT_EQ(virtio_words(with(0, 0), false), Words{});
 }
 
+TEST(VirtioDevices, ARootMayBeAPartition) {
+  VmConfig config = with(2, 0);
+  config.blocks[1].partuuid = "0eaa91a0-01";
+  EXPECT_EQ(virtio_words(config, true), Words{}) << "it is no root";
+  config.blocks[1].root = config.blocks[1].read_only = true;
+  EXPECT_EQ(virtio_words(config, true), (Words{"root=PARTUUID=0eaa91a0-01", "ro"}));
+}
+
 TEST(VirtioDevices, AMachineWithoutThemHasOneSmallLoop) {
   VmConfig config = with(0, 0);
   config.machine.io_threads = 4;
