@@ -45,7 +45,8 @@ Result<void> OwnMachine::start() {
 }
 
 void OwnMachine::run() {
-  prepared_ = machine_->prepare_to_run(io_, seal_, Completion::to<&OwnMachine::on_end>(this));
+  prepared_ =
+      machine_->prepare_to_run(io_, seal_, Completion::to<&OwnMachine::on_end>(this), kVcpuName);
   const bool runs = prepared_->has_value();
   is_prepared_.store(true);
   is_prepared_.notify_all();

@@ -13,6 +13,9 @@
 
 namespace mote::test {
 
+/// What threads of vCPUs are called, with their number.
+inline constexpr char kVcpuName[] = "own vCPU ";
+
 /// Everything of one VM. The serial port goes to a file.
 class OwnMachine {
  public:

@@ -153,10 +153,12 @@ Result<void> Machine::set_up_vcpus(std::vector<kvm::Vcpu> vcpus, arch::CpuidTabl
 }
 
 Result<void> Machine::prepare_to_run(std::span<const std::unique_ptr<IoThread>> io, ThreadSeal seal,
-                                     Completion on_end) {
+                                     Completion on_end, const char* vcpu_name) {
+  const auto name = [vcpu_name](std::size_t vcpu) { return format("%s%zu", vcpu_name, vcpu); };
   on_end_ = on_end;
   TRY(VcpuThread::prepare_kicks());
-  for (std::size_t i = 1; i < vcpus_.size(); ++i) TRY(vcpus_[i]->start(seal));
+  for (std::size_t i = 1; i < vcpus_.size(); ++i) TRY(vcpus_[i]->start(name(i).c_str(), seal));
+  set_thread_name(name(0).c_str());
   vcpus_.front()->adopt();
   if (seal != nullptr) TRY(seal(ThreadRole::kVcpu));
   for (const auto& thread : io) TRY(thread->serving());

@@ -68,8 +68,9 @@ class Machine final : private PowerSink,
   /// `seal` confine each vCPU's thread, the calling one for vCPU 0, and waits for those of `io`,
   /// which have been told to run their loops. An Error: the guest does not run. `on_end` is called
   /// once, on the loop's thread, when the guest has ended itself or cannot go on; `end` tells how.
+  /// Threads are called `vcpu_name` and their vCPU's number, the calling one in messages only.
   Result<void> prepare_to_run(std::span<const std::unique_ptr<IoThread>> io, ThreadSeal seal,
-                              Completion on_end);
+                              Completion on_end, const char* vcpu_name = "vcpu");
   /// Runs the guest: vCPU 0 on the thread that prepared it, until it has ended or `stop`.
   void run();
   /// Brings the vCPUs to rest, then the devices' queues, and returns when they are. Timers of the

@@ -6,8 +6,6 @@
 #include <csignal>
 #include <utility>
 
-#include "core/text.hpp"
-
 namespace mote {
 namespace {
 
@@ -34,11 +32,10 @@ VcpuThread::VcpuThread(kvm::Vcpu vcpu, Board& board, const GuestMemory& memory, 
                        VcpuOwner& owner)
     : vcpu_(std::move(vcpu)), board_(board), memory_(memory), timeline_(timeline), owner_(owner) {}
 
-Result<void> VcpuThread::start(ThreadSeal seal) {
+Result<void> VcpuThread::start(const char* name, ThreadSeal seal) {
   seal_ = seal;
   thread_ = TRY(Thread::start(
-      format("vcpu%u", vcpu_.id()).c_str(),
-      [](void* self) { static_cast<VcpuThread*>(self)->run_on_own_thread(); }, this));
+      name, [](void* self) { static_cast<VcpuThread*>(self)->run_on_own_thread(); }, this));
   return {};
 }
 
@@ -113,7 +110,6 @@ void VcpuThread::adopt() {
   process_ = ::getpid();
   thread_id_ = ::gettid();
   handle_ = ::pthread_self();
-  set_thread_name(format("vcpu%u", vcpu_.id()).c_str());
 }
 
 void VcpuThread::run() {

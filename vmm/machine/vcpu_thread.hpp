@@ -36,8 +36,8 @@ class VcpuThread {
              VcpuOwner& owner);
 
   kvm::Vcpu& vcpu() { return vcpu_; }
-  /// Runs the vCPU on a new thread, which `seal` confines before.
-  Result<void> start(ThreadSeal seal);
+  /// Runs the vCPU on a new thread called `name`, which `seal` confines before.
+  Result<void> start(const char* name, ThreadSeal seal);
   /// Waits until the thread that `start` made is sealed, or could not be, which its owner is told.
   void wait_until_ready() const { ready_.wait(false); }
   /// Says that the calling thread is to `run`. Before it is sealed; `start` does so itself.
