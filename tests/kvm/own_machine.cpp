@@ -40,7 +40,7 @@ Result<void> OwnMachine::run_here() {
 Result<void> OwnMachine::start() {
   run_loops();
   runner_ = std::thread([this] { run(); });
-  is_prepared_.wait(false);
+  wait_until_prepared();
   return *prepared_;
 }
 

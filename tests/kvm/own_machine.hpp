@@ -34,6 +34,8 @@ class OwnMachine {
   Result<void> start();
   /// Runs it on the calling thread, to its end.
   Result<void> run_here();
+  /// Waits until the guest is about to run, on a thread beside the one that runs it.
+  void wait_until_prepared() const { is_prepared_.wait(false); }
   /// The machine, which `create` made.
   Machine& machine() { return *machine_; }
   /// Waits until the guest has ended and all of its output is written.

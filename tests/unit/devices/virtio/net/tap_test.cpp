@@ -168,6 +168,28 @@ TEST(TapTest, ATapIsForOneProcess) {
   }));
 }
 
+TEST(TapTest, ADuplicateKeepsTheTap) {
+  IN_NETWORK_NAMESPACE(([] {
+    std::unique_ptr<Tap> last;
+    {
+      const auto first = Tap::open({.name = "t0", .pairs = 2});
+      ASSERT_TRUE(first) << first.error().message();
+      auto copy = (*first)->duplicate();
+      ASSERT_TRUE(copy) << copy.error().message();
+      last = *std::move(copy);
+      EXPECT_EQ(last->features(), (*first)->features());
+    }
+    EXPECT_TRUE(has(refusal({.name = "t0", .pairs = 2}), "another process has it open"));
+    ASSERT_EQ(last->pair_count(), 2u);
+    EXPECT_TRUE(last->use_pairs(1));
+    const Wire wire("t0");
+    wire.send(frame_with("here"));
+    EXPECT_EQ(read_frame(last->fd(0)).substr(12), frame_with("here"));
+    last.reset();
+    EXPECT_FALSE(look_at("t0"));
+  }));
+}
+
 TEST(TapTest, ATapThatItsUserIsAboutToLetGoIsWaitedFor) {
   IN_NETWORK_NAMESPACE(([] {
     ASSERT_TRUE(test::make_tap("t0"));
