@@ -210,6 +210,14 @@ void EventLoop::remove_file(FixedFile file) {
   files_[index] = false;
 }
 
+OperationId EventLoop::update_file(FixedFile file, const int* fd, Completion completion) {
+  OperationId id;
+  io_uring_sqe* entry = prepare(completion, id);
+  // The kernel only reads it, but liburing does not say so.
+  io_uring_prep_files_update(entry, const_cast<int*>(fd), 1, static_cast<int>(file));
+  return start(entry, 0, id);
+}
+
 OperationId EventLoop::write(FixedFile file, std::span<const std::byte> buffer,
                              Completion completion) {
   OperationId id;

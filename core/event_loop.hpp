@@ -103,6 +103,9 @@ class EventLoop {
   /// file stays open there until `remove_file`.
   Result<FixedFile> add_file(int fd);
   void remove_file(FixedFile file);
+  /// Puts `*fd` in the place of `file` while the loop runs. Operations that were started before may
+  /// still meet either of the two. The result is 1 when the place was taken.
+  OperationId update_file(FixedFile file, const int* fd, Completion completion);
   /// write and writev without an offset: for sockets and their like, where all of it is one
   /// message.
   OperationId write(FixedFile file, std::span<const std::byte> buffer, Completion completion);

@@ -42,9 +42,9 @@ bool ring_supports(io_uring& ring, int opcode) {
 }
 
 Result<void> restrict_ring(io_uring& ring, const RingUse& use) {
-  constexpr u8 kOpcodes[] = {IORING_OP_READ,     IORING_OP_WRITE,       IORING_OP_READV,
-                             IORING_OP_WRITEV,   IORING_OP_FSYNC,       IORING_OP_FALLOCATE,
-                             IORING_OP_POLL_ADD, IORING_OP_ASYNC_CANCEL};
+  constexpr u8 kOpcodes[] = {IORING_OP_READ,     IORING_OP_WRITE,        IORING_OP_READV,
+                             IORING_OP_WRITEV,   IORING_OP_FSYNC,        IORING_OP_FALLOCATE,
+                             IORING_OP_POLL_ADD, IORING_OP_ASYNC_CANCEL, IORING_OP_FILES_UPDATE};
   constexpr u8 kPinnedOpcodes[] = {IORING_OP_READ_FIXED, IORING_OP_WRITE_FIXED};
   constexpr u8 kRegistrations[] = {IORING_REGISTER_ENABLE_RINGS, IORING_REGISTER_FILES_UPDATE};
   constexpr std::size_t kMost =  // with multishot reads and the flags

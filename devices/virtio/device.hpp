@@ -66,6 +66,9 @@ class Device {
   virtual QueuePosition position(u32 index) const = 0;
   /// Forgets what the driver has set. Precondition: all queues are stopped.
   virtual void reset() = 0;
+  /// Ends what other threads wait for at the device, now and from now on: the machine is being
+  /// stopped. Any thread.
+  virtual void abandon() {}
   /// The eventfd that the driver's notifications of queue `index` are to signal; always the same.
   virtual int kick_fd(u32 index) const = 0;
 };

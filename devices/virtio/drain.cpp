@@ -19,6 +19,12 @@ bool Drain::wait() {
   return pending_ == 0;
 }
 
+bool Drain::wait_for(std::chrono::milliseconds time) {
+  std::unique_lock guard(lock_);
+  changed_.wait_for(guard, time, [this] { return pending_ == 0 || abandoned_; });
+  return pending_ == 0;
+}
+
 void Drain::abandon() {
   const std::lock_guard guard(lock_);
   abandoned_ = true;

@@ -2,6 +2,7 @@
 // Queues on their way to rest, and the thread that waits for them.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <mutex>
 
@@ -19,6 +20,8 @@ class Drain final : public Countdown {
   void arrive() override;
   /// Waits for all that was expected. False when it was abandoned first: buffers may be in use.
   bool wait();
+  /// The same, false also when `time` has passed.
+  bool wait_for(std::chrono::milliseconds time);
   /// Ends every wait, now and from now on.
   void abandon();
   bool is_abandoned() const;

@@ -325,6 +325,7 @@ void MmioTransport::acknowledge(u32 reasons) {
 
 void MmioTransport::abandon() {
   drain_.abandon();
+  device_.abandon();
 }
 
 void MmioTransport::pause() {

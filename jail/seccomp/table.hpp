@@ -96,7 +96,7 @@ inline constexpr Rule kRules[] = {
     rule(kVcpu, CALL(ioctl), REQUEST(KVM_TRANSLATE), "show the instruction where it stopped"),
     rule(kVcpu | kLoop, CALL(ioctl), REQUEST(TUNSETOFFLOAD), "follow the guest's offloads"),
     rule(kVcpu | kLoop, CALL(ioctl), REQUEST(TUNSETQUEUE), "follow the guest's number of queues"),
-    rule(kLoop, CALL(lseek), "see the new size of a disk"),
+    rule(kLoop | kApi, CALL(lseek), "see the new size of a disk"),
     rule(kLoop, CALL(io_uring_enter), "submit I/O and wait for its end"),
     rule(kLoop, CALL(pwrite64), "a small buffered write, which a ring would hand to a worker"),
     rule(kLoop, CALL(pwritev), "the same, of several pieces"),

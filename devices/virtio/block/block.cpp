@@ -4,8 +4,10 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <utility>
 
 #include "core/check.hpp"
+#include "core/text.hpp"
 
 namespace mote::virtio {
 namespace {
@@ -57,9 +59,14 @@ u32 max_segments(u16 queue_size) {
 }  // namespace
 
 Block::Block(const BlockOptions& options, const GuestMemory& memory, BlockImage image)
-    : disk_(memory, std::move(image)), queue_size_(options.queue_size) {
+    : disk_(memory, std::move(image)),
+      queue_size_(options.queue_size),
+      direct_(disk_.image.direct()),
+      block_size_(disk_.image.block_size()),
+      physical_block_size_(disk_.image.physical_block_size()) {
   disk_.id = options.id;
   disk_.title = "disk " + options.id;
+  disk_.holder = &drain_;
   disk_.unsafe = options.unsafe;
   disk_.max_segments = max_segments(options.queue_size);
   disk_.limiter.set(options.bytes, options.operations);
@@ -70,46 +77,40 @@ Result<std::unique_ptr<Block>> Block::create(const BlockOptions& options, BlockI
                                              std::span<EventLoop* const> loops) {
   std::unique_ptr<Block> block(new Block(options, memory, std::move(image)));
   block->disk_.capacity = TRY(block->disk_.image.size());
-  std::vector<BlockFiles> files;
   for (u32 i = 0; i < std::min<std::size_t>(options.queues, loops.size()); ++i) {
-    BlockFiles& in_loop = files.emplace_back();
-    in_loop.image = TRY(loops[i]->add_file(block->disk_.image.fd()));
-    if (block->disk_.image.direct()) {
-      in_loop.buffered = TRY(loops[i]->add_file(block->disk_.image.buffered_fd()));
-    }
+    block->files_.push_back(std::make_unique<BlockFiles>(*loops[i]));
+    TRY(block->files_.back()->add(block->disk_.image));
   }
   for (u32 i = 0; i < options.queues; ++i) {
     const std::size_t loop = i % loops.size();
     auto kick = std::make_shared<QueueKick>(*loops[loop], TRY(EventFd::create()));
     block->queues_.push_back(
-        std::make_unique<BlockQueue>(block->disk_, files[loop], std::move(kick)));
+        std::make_unique<BlockQueue>(block->disk_, *block->files_[loop], std::move(kick)));
   }
   return block;
 }
 
 u64 Block::features() const {
-  const BlockImage& image = disk_.image;
   return kSizeMax | kSegMax | kBlkSize | kTopology | kFlush | kConfigWce |
-         (image.read_only() ? kReadOnly : 0) | (image.can_discard() ? kDiscard | kWriteZeroes : 0) |
+         (disk_.read_only ? kReadOnly : 0) | (disk_.can_discard ? kDiscard | kWriteZeroes : 0) |
          (queues_.size() > 1 ? kMultiQueue : 0);
 }
 
 void Block::read_config(u64 offset, std::span<std::byte> data) {
-  const BlockImage& image = disk_.image;
-  const u32 range = image.can_discard() ? kMaxRangeSectors : 0;
-  const u32 ranges = image.can_discard() ? 1 : 0;
+  const u32 range = disk_.can_discard ? kMaxRangeSectors : 0;
+  const u32 ranges = disk_.can_discard ? 1 : 0;
   Config config{};
   config.size_max = kMaxSegmentSize;
   config.seg_max = disk_.max_segments;
-  config.blk_size = image.block_size();
-  config.physical_block_exp = static_cast<u8>(std::countr_zero(image.physical_block_size()) -
-                                              std::countr_zero(image.block_size()));
-  config.min_io_size = static_cast<u16>(image.physical_block_size() / image.block_size());
+  config.blk_size = block_size_;
+  config.physical_block_exp =
+      static_cast<u8>(std::countr_zero(physical_block_size_) - std::countr_zero(block_size_));
+  config.min_io_size = static_cast<u16>(physical_block_size_ / block_size_);
   config.num_queues = static_cast<u16>(queues_.size());
   config.max_discard_sectors = config.max_write_zeroes_sectors = range;
   config.max_discard_seg = config.max_write_zeroes_seg = ranges;
-  config.discard_sector_alignment = image.physical_block_size() / kSectorSize;
-  config.write_zeroes_may_unmap = image.can_discard() ? 1 : 0;
+  config.discard_sector_alignment = physical_block_size_ / kSectorSize;
+  config.write_zeroes_may_unmap = disk_.can_discard ? 1 : 0;
   {
     const std::lock_guard guard(lock_);
     config.capacity = disk_.capacity / kSectorSize;
@@ -152,17 +153,96 @@ void Block::reset() {
 }
 
 void Block::look_at_size() {
-  const auto size = disk_.image.size();
-  if (!size)
-    return log(LogLevel::kError, "disk %s: %s", disk_.id.c_str(), size.error().message().c_str());
   {
     // Together: a driver that reads half of the old capacity and half of the new one sees it by the
     // generation, whenever it asks for that [Virtio 1.2 2.5.3].
     const std::lock_guard guard(lock_);
+    const auto size = disk_.image.size();
+    if (!size) {
+      return log(LogLevel::kError, "%s: %s", disk_.title.c_str(), size.error().message().c_str());
+    }
     if (disk_.capacity.exchange(*size) == *size) return;
     ++generation_;
   }
   disk_.events->on_config_changed();
+}
+
+/// What the driver was told when it began has to stay true.
+Result<void> Block::can_take(const BlockImage& image) const {
+  const auto refuse = [&](const std::string& why) {
+    return Error::config(disk_.title + ": cannot take '" + image.path() + "': " + why);
+  };
+  if (image.read_only() && !disk_.read_only) {
+    return refuse("it was opened read-only, and the guest may write -- open it for writing");
+  }
+  if (!image.read_only() && disk_.read_only) {
+    return refuse("it was opened for writing, and the disk is read-only -- open it read-only");
+  }
+  if (image.direct() != direct_) {
+    return refuse("it was opened for another cache mode -- open it as the disk's image is");
+  }
+  if (disk_.can_discard && !image.can_discard()) {
+    return refuse(
+        "blocks cannot be given back there, and the guest was told that they can -- put it on a "
+        "file system that can punch holes");
+  }
+  return {};
+}
+
+Result<void> Block::exchange(BlockImage image, std::chrono::milliseconds patience) {
+  const std::lock_guard one(exchange_lock_);
+  if (drain_.is_abandoned()) return stopped();
+  TRY(can_take(image));
+  const u64 size = TRY(image.size());
+  other_ = std::move(image);
+  for (const auto& queue : queues_) {
+    drain_.expect();
+    queue->hold();
+  }
+  Result<void> done =
+      drain_.wait_for(patience)
+          ? put_in_place(size)
+          : Error::host(disk_.title +
+                        format(": requests to '%s' have not ended within %ld ms, it stays in use "
+                               "-- try again when the host's storage answers",
+                               disk_.image.path().c_str(), patience.count()));
+  // Who knows where a loop is: files stay open, and queues that may be between two stay held.
+  if (drain_.is_abandoned()) return stopped();
+  other_.reset();
+  for (const auto& queue : queues_) queue->go_on();
+  if (done) disk_.events->on_config_changed();
+  return done;
+}
+
+/// All queues are held.
+Result<void> Block::put_in_place(u64 size) {
+  if (auto updated = update_files(*other_); !updated) {
+    // A place that cannot be had back is one without a file: requests there fail.
+    static_cast<void>(update_files(disk_.image));
+    return updated;
+  }
+  const std::lock_guard guard(lock_);
+  std::swap(disk_.image, *other_);
+  disk_.capacity = size;
+  ++generation_;
+  return {};
+}
+
+Result<void> Block::update_files(const BlockImage& image) {
+  for (const auto& files : files_) {
+    drain_.expect();
+    files->exchange(image, drain_);
+  }
+  if (!drain_.wait()) return stopped();
+  for (const auto& files : files_) {
+    if (files->error() == 0) continue;
+    return Error::from_errno(files->error(), "cannot hand '" + image.path() + "' to the io_uring");
+  }
+  return {};
+}
+
+Error Block::stopped() const {
+  return Error::host(disk_.title + ": the VM is being stopped");
 }
 
 u32 Block::config_generation() const {

@@ -2,6 +2,7 @@
 // A disk: the virtio block device [Virtio 1.2 5.2].
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -11,6 +12,7 @@
 
 #include "devices/virtio/block/queue.hpp"
 #include "devices/virtio/device.hpp"
+#include "devices/virtio/drain.hpp"
 
 namespace mote::virtio {
 
@@ -28,7 +30,7 @@ struct BlockOptions {
 class Block final : public Device {
  public:
   /// Places that one disk takes in a loop's table of fixed files.
-  static constexpr u32 kFilesPerLoop = 2;
+  static constexpr u32 kFilesPerLoop = BlockFiles::kMost;
 
   /// What the driver has set; plain data.
   struct State {
@@ -43,6 +45,14 @@ class Block final : public Device {
 
   /// The image may have been resized: looks, and tells the driver. Any thread.
   void look_at_size();
+  /// Puts `image` in the place of the one in use and tells the driver. Requests that were begun end
+  /// on the old one, all others see the new one; when this returns, the old one is closed and its
+  /// lock is free. To the driver it is the same disk with other contents: the image has to have
+  /// been opened as the first one was, and be discardable if that was; its block sizes do not
+  /// count. An Error leaves the old image in use: `image` does not fit, what was begun has not
+  /// ended within `patience`, or the machine is being stopped. Waits; any thread but the loops'.
+  Result<void> exchange(BlockImage image,
+                        std::chrono::milliseconds patience = std::chrono::seconds(5));
 
   State save() const;
   /// Takes any State. No queue is started.
@@ -62,17 +72,30 @@ class Block final : public Device {
   void stop(u32 index, Countdown& rested) override { queues_[index]->stop(rested); }
   QueuePosition position(u32 index) const override { return queues_[index]->position(); }
   void reset() override;
+  void abandon() override { drain_.abandon(); }
   int kick_fd(u32 index) const override { return queues_[index]->kick_fd(); }
 
  private:
   Block(const BlockOptions& options, const GuestMemory& memory, BlockImage image);
   void update_write_through();
+  Result<void> can_take(const BlockImage& image) const;
+  Result<void> put_in_place(u64 size);
+  Result<void> update_files(const BlockImage& image);
+  Error stopped() const;
 
   BlockDisk disk_;
   const u16 queue_size_;
+  const bool direct_;
+  const u32 block_size_;
+  const u32 physical_block_size_;
+  std::vector<std::unique_ptr<BlockFiles>> files_;  // by loop
   std::vector<std::unique_ptr<BlockQueue>> queues_;
 
-  mutable std::mutex lock_;  // guards the below, and changes of the capacity
+  std::mutex exchange_lock_;         // one exchange at a time; taken before the below
+  Drain drain_;                      // what an exchange waits for
+  std::optional<BlockImage> other_;  // its new image, then its old one
+
+  mutable std::mutex lock_;  // guards the below, and changes of image and capacity
   u64 driver_features_ = 0;
   bool write_back_ = true;
   u32 generation_ = 0;

@@ -120,7 +120,8 @@ Result<void> BlockImage::judge() {
     return Error::config(disk(path_) +
                          ": neither a regular file nor a block device -- name a raw image");
   }
-  if (TRY(size()) == 0) {
+  const u64 size = TRY(bytes());
+  if (size > 0 && size < kSectorSize) {
     return Error::config(disk(path_) +
                          ": smaller than a sector of 512 bytes -- give it a size: truncate -s 1G");
   }
@@ -173,6 +174,7 @@ Result<void> BlockImage::refuse_formats() const {
   }
   std::array<char, kSectorSize> end{};
   const u64 size = TRY(bytes());
+  if (size < end.size()) return {};
   const auto start = static_cast<off_t>(size - end.size());
   if (::pread(file_.get(), end.data(), end.size(), start) < 0) {
     return Error::from_errno(errno, "cannot read the end of " + disk(path_));

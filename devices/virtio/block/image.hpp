@@ -22,7 +22,8 @@ inline constexpr u64 kSectorSize = 512;
 class BlockImage {
  public:
   /// Opens `path`. `direct` reads and writes past the page cache. Fault::kConfig when the file is
-  /// none that can be a disk, else Fault::kHost. Warns of an end that no sector reaches.
+  /// none that can be a disk, else Fault::kHost. An empty one can: it keeps a place for another.
+  /// Warns of an end that no sector reaches.
   static Result<BlockImage> open(const std::string& path, bool read_only, bool direct);
   /// The same open files once more. The lock lives as long as one of them.
   Result<BlockImage> duplicate() const;

@@ -59,7 +59,7 @@ void drop_front(iovec*& segments, u32& count, u64 done) {
 
 }  // namespace
 
-BlockQueue::BlockQueue(BlockDisk& disk, BlockFiles files, std::shared_ptr<QueueKick> kick)
+BlockQueue::BlockQueue(BlockDisk& disk, const BlockFiles& files, std::shared_ptr<QueueKick> kick)
     : QueueWorker(disk, std::move(kick)), disk_(disk), files_(files) {}
 
 bool BlockQueue::begin_queue() {
@@ -80,7 +80,31 @@ bool BlockQueue::begin_queue() {
   return true;
 }
 
+void BlockQueue::hold() {
+  loop().post(Completion::to<&BlockQueue::on_hold>(this));
+}
+
+void BlockQueue::go_on() {
+  loop().post(Completion::to<&BlockQueue::on_go_on>(this));
+}
+
+void BlockQueue::on_hold(i32) {
+  held_ = holder_waits_ = true;
+  if (is_idle()) tell_holder();
+}
+
+void BlockQueue::on_go_on(i32) {
+  held_ = false;
+  tell_holder();
+  if (is_running()) wake();
+}
+
+void BlockQueue::tell_holder() {
+  if (std::exchange(holder_waits_, false)) disk_.holder->arrive();
+}
+
 bool BlockQueue::serve() {
+  if (held_) return false;
   u32 taken = 0;
   written_now_ = 0;
   while (taken < kBurst && written_now_ < kWriteNowBurst && take_one()) ++taken;
@@ -94,8 +118,8 @@ bool BlockQueue::take_one() {
   const std::span room(reinterpret_cast<iovec*>(segments_.data()) + place * disk_.max_segments,
                        disk_.max_segments);
   const BlockLimits limits{.capacity = disk_.capacity.load(std::memory_order_relaxed),
-                           .read_only = disk_.image.read_only(),
-                           .can_discard = disk_.image.can_discard(),
+                           .read_only = disk_.read_only,
+                           .can_discard = disk_.can_discard,
                            .max_segments = disk_.max_segments};
   if (!parse_block_request(chain(), limits, room, request)) {
     give_up();
@@ -126,7 +150,7 @@ void BlockQueue::begin(Pending& request) {
       return transfer(request);
     case BlockOperation::kFlush:
       if (disk_.unsafe) return complete(request, BlockStatus::kOk);
-      loop().sync(files_.image, {&BlockQueue::on_done, &request});
+      loop().sync(files_.image(), {&BlockQueue::on_done, &request});
       return;
     case BlockOperation::kDiscard:
     case BlockOperation::kWriteZeroes:
@@ -146,8 +170,8 @@ void BlockQueue::begin(Pending& request) {
 
 void BlockQueue::transfer(Pending& request) {
   const std::span<const iovec> data(request.segments, request.segment_count);
-  const bool straight = !files_.buffered || disk_.image.is_aligned(data, request.offset);
-  const FixedFile file = straight ? files_.image : *files_.buffered;
+  const bool straight = !files_.buffered() || disk_.image.is_aligned(data, request.offset);
+  const FixedFile file = straight ? files_.image() : *files_.buffered();
   if (request.operation == BlockOperation::kRead) {
     loop().read_at(file, data, request.offset, {&BlockQueue::on_done, &request});
   } else {
@@ -173,7 +197,7 @@ void BlockQueue::write_now(Pending& request) {
 void BlockQueue::clear_range(Pending& request) {
   const bool may_unmap = request.operation == BlockOperation::kDiscard || request.unmap;
   const int way = may_unmap != request.fallback ? FALLOC_FL_PUNCH_HOLE : FALLOC_FL_ZERO_RANGE;
-  loop().allocate(files_.image, way | FALLOC_FL_KEEP_SIZE, request.offset, request.length,
+  loop().allocate(files_.image(), way | FALLOC_FL_KEEP_SIZE, request.offset, request.length,
                   {&BlockQueue::on_done, &request});
 }
 
@@ -186,6 +210,7 @@ void BlockQueue::on_done(void* context, i32 result) {
     self.advance(request, result);
   }
   self.finished();
+  if (self.holder_waits_ && self.is_idle()) self.tell_holder();
 }
 
 /// An operation that ended early or not well: goes on where it stopped, tries the other way, or

@@ -3,11 +3,11 @@
 #pragma once
 
 #include <atomic>
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "core/mapping.hpp"
+#include "devices/virtio/block/files.hpp"
 #include "devices/virtio/block/image.hpp"
 #include "devices/virtio/block/request.hpp"
 #include "devices/virtio/queue_worker.hpp"
@@ -17,21 +17,22 @@ namespace mote::virtio {
 /// What the queues of one disk share. Outlives them.
 struct BlockDisk : QueueOwner {
   BlockDisk(const GuestMemory& guest_memory, BlockImage opened)
-      : QueueOwner(guest_memory), image(std::move(opened)) {}
+      : QueueOwner(guest_memory),
+        image(std::move(opened)),
+        read_only(image.read_only()),
+        can_discard(image.can_discard()) {}
 
-  const BlockImage image;
+  BlockImage image;  ///< changes only while all queues are held
+  // What the driver has been told, whichever image there is.
+  const bool read_only;
+  const bool can_discard;
+  Countdown* holder = nullptr;             ///< is told of each queue that is held and idle
   std::string id;                          ///< what GET_ID answers
   bool unsafe = false;                     ///< a flush does nothing
   u32 max_segments = 0;                    ///< of data, in one request
   std::atomic<u64> capacity{0};            ///< bytes
   std::atomic<bool> write_through{false};  ///< a write is on the disk before it is answered
   RateLimiter limiter;
-};
-
-/// The image in a loop's table of fixed files.
-struct BlockFiles {
-  FixedFile image{};
-  std::optional<FixedFile> buffered;  ///< for what is not aligned, when `image` is direct
 };
 
 /// Everything that a look at the available ring finds is submitted in one call.
@@ -45,8 +46,14 @@ struct BlockFiles {
 /// so many bytes of them that other queues of the loop are served in time.
 class BlockQueue final : public QueueWorker {
  public:
-  /// `disk` outlives the queue.
-  BlockQueue(BlockDisk& disk, BlockFiles files, std::shared_ptr<QueueKick> kick);
+  /// `disk` and `files`, those of the loop, outlive the queue.
+  BlockQueue(BlockDisk& disk, const BlockFiles& files, std::shared_ptr<QueueKick> kick);
+
+  /// Begins no more requests until `go_on`, whether the driver has started the queue or not. When
+  /// all that were begun have ended, or with `go_on` if that comes first, the disk's holder is told
+  /// once, on the loop's thread. Any thread.
+  void hold();
+  void go_on();
 
  private:
   struct Pending : BlockRequest {
@@ -58,9 +65,12 @@ class BlockQueue final : public QueueWorker {
 
   bool begin_queue() override;
   bool serve() override;
-  bool wants_more() const override { return !free_.empty(); }
+  bool wants_more() const override { return !held_ && !free_.empty(); }
   bool is_idle() const override { return free_.size() == pool_.size(); }
 
+  void on_hold(i32);
+  void on_go_on(i32);
+  void tell_holder();
   bool take_one();
   void begin(Pending& request);
   void transfer(Pending& request);
@@ -72,11 +82,13 @@ class BlockQueue final : public QueueWorker {
   void fail(Pending& request, i32 error);
 
   BlockDisk& disk_;
-  const BlockFiles files_;
+  const BlockFiles& files_;
   std::vector<Pending> pool_;
   std::vector<Pending*> free_;
   Mapping segments_;
   u64 written_now_ = 0;  // bytes, in the look at hand
+  bool held_ = false;
+  bool holder_waits_ = false;  // for what is in flight
 };
 
 }  // namespace mote::virtio

@@ -199,5 +199,38 @@ TEST_F(FixedFileTest, ARemovedFileIsGoneAndItsPlaceIsFree) {
   });
 }
 
+TEST_F(FixedFileTest, AnotherFileTakesThePlaceWhileTheLoopRuns) {
+  UniqueFd other(::memfd_create("other", MFD_CLOEXEC));
+  const int fd = other.get();
+  thread.call([&] { thread.loop().update_file(fixed, &fd, results.completion()); });
+  ASSERT_EQ(results.wait(1), std::vector<i32>{1});
+  other.reset();
+  char text[] = "late";
+  const iovec buffer[] = {{text, 4}};
+  thread.call([&] { thread.loop().write_at(fixed, buffer, 0, 0, results.completion()); });
+  EXPECT_EQ(results.wait(2).back(), 4) << "the ring keeps it open";
+  char got[4];
+  EXPECT_EQ(::pread(file.get(), got, 4, 0), 0) << "nothing reaches the old one";
+  const int bad = 1 << 20;
+  thread.call([&] { thread.loop().update_file(fixed, &bad, results.completion()); });
+  EXPECT_EQ(results.wait(3).back(), -EBADF);
+}
+
+TEST_F(FixedFileTest, WhatIsInFlightEndsOnTheFileThatItBeganOn) {
+  test::Pipe pipe, other;
+  const int fds[] = {pipe.reader.get(), other.reader.get()};
+  thread.call([&] { thread.loop().update_file(fixed, &fds[0], results.completion()); });
+  ASSERT_EQ(results.wait(1), std::vector<i32>{1});
+  char got[8] = {};
+  const iovec buffer[] = {{got, sizeof(got)}};
+  thread.call([&] { thread.loop().read_at(fixed, buffer, ~u64{0}, results.completion()); });
+  thread.call([&] { thread.loop().update_file(fixed, &fds[1], results.completion()); });
+  ASSERT_EQ(results.wait(2), (std::vector<i32>{1, 1}));
+  ASSERT_EQ(::write(other.writer.get(), "other", 5), 5);
+  ASSERT_EQ(::write(pipe.writer.get(), "old", 3), 3);
+  EXPECT_EQ(results.wait(3).back(), 3);
+  EXPECT_STREQ(got, "old");
+}
+
 }  // namespace
 }  // namespace mote

@@ -36,6 +36,17 @@ TEST(DrainTest, WaitsForTheLast) {
   loop.join();
 }
 
+TEST(DrainTest, AWaitOfSomeTimeEndsWithIt) {
+  Drain drain;
+  drain.expect();
+  EXPECT_FALSE(drain.wait_for(std::chrono::milliseconds(1)));
+  drain.arrive();
+  EXPECT_TRUE(drain.wait_for(std::chrono::milliseconds(1)));
+  drain.expect();
+  drain.abandon();
+  EXPECT_FALSE(drain.wait_for(std::chrono::hours(1)));
+}
+
 TEST(DrainTest, AbandonEndsAWaitAndThoseToCome) {
   Drain drain;
   EXPECT_FALSE(drain.is_abandoned());

@@ -36,6 +36,13 @@ TEST(BlockImageTest, WhatIsNoDiskIsRefusedByName) {
   EXPECT_NE(refusal(file.path()).find("smaller than a sector"), std::string::npos);
 }
 
+TEST(BlockImageTest, AnEmptyFileIsADiskWithoutSectors) {
+  const TemporaryImage file(0);
+  const auto image = BlockImage::open(file.path(), false, false);
+  ASSERT_TRUE(image.has_value()) << image.error().message();
+  EXPECT_EQ(*image->size(), 0u);
+}
+
 TEST(BlockImageTest, AFifoDoesNotHangTheStart) {
   const TemporaryImage file(512);
   const std::string fifo = file.path() + ".fifo";
