@@ -23,6 +23,13 @@ void TokenBucket::take(u64 tokens) {
   level_ -= static_cast<double>(tokens) - spent;
 }
 
+void RateLimiter::change(const RateChange& change) {
+  const std::lock_guard guard(lock_);
+  if (change.bytes) bytes_ = *change.bytes;
+  if (change.operations) operations_ = *change.operations;
+  limits_ = bytes_ || operations_;
+}
+
 u64 RateLimiter::admit(u64 bytes, u64 now_ns) {
   const std::lock_guard guard(lock_);
   u64 wait = 0;

@@ -2,6 +2,7 @@
 // Rate limiting by token buckets: so much per time, and a burst once.
 #pragma once
 
+#include <atomic>
 #include <mutex>
 #include <optional>
 
@@ -34,27 +35,30 @@ class TokenBucket {
   u64 last_ns_ = 0;
 };
 
-/// Bytes and operations of one device. Any thread.
+/// New limits in the place of old ones. What is absent stays as it is; what holds no bucket is
+/// limited no more.
+struct RateChange {
+  std::optional<std::optional<TokenBucket>> bytes;
+  std::optional<std::optional<TokenBucket>> operations;
+};
+
+/// Bytes and operations of one device, without limits at first. Any thread.
 class RateLimiter {
  public:
-  /// Before it is used.
-  void set(std::optional<TokenBucket> bytes, std::optional<TokenBucket> operations) {
-    bytes_ = bytes;
-    operations_ = operations;
-    limits_ = bytes || operations;
-  }
+  /// Who has been told to wait may ask again at once.
+  void change(const RateChange& change);
 
   /// Admits one operation of `bytes` bytes (0), or says how many nanoseconds to wait before it is
   /// worth asking again.
   u64 admit(u64 bytes, u64 now_ns);
   /// Whether there is any limit.
-  bool limits() const { return limits_; }
+  bool limits() const { return limits_.load(std::memory_order_relaxed); }
 
  private:
   std::mutex lock_;
   std::optional<TokenBucket> bytes_;
   std::optional<TokenBucket> operations_;
-  bool limits_ = false;
+  std::atomic<bool> limits_{false};
 };
 
 }  // namespace mote

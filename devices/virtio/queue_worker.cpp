@@ -41,6 +41,10 @@ void QueueWorker::stop(Countdown& rested) {
   loop_.post(Completion::to<&QueueWorker::on_stop>(this));
 }
 
+void QueueWorker::limits_changed() {
+  loop_.post(Completion::to<&QueueWorker::on_limits_changed>(this));
+}
+
 void QueueWorker::on_start(i32) {
   queue_ = next_queue_;
   broken_ = limited_ = starved_ = false;

@@ -70,6 +70,8 @@ class QueueWorker : protected LoopWorker, private AlarmHandler {
   void stop(Countdown& rested);
   QueuePosition position() const { return queue_->position(); }
   int kick_fd() const { return kick_->fd(); }
+  /// A rate limit has changed: what waits for it asks again. Any thread.
+  void limits_changed();
 
  protected:
   /// The queue begins. Makes what is needed for its size; false, after a message: it cannot.
@@ -110,6 +112,7 @@ class QueueWorker : protected LoopWorker, private AlarmHandler {
   bool work() override;
   bool rest() override;
   void on_alarm() override;
+  void on_limits_changed(i32) { on_alarm(); }
   void on_start(i32);
   void on_stop(i32);
   void on_kick();

@@ -39,6 +39,13 @@ Result<Disks> Disks::create(const VmConfig& config, std::vector<virtio::BlockIma
   return disks;
 }
 
+virtio::Block* Disks::find(std::string_view id) const {
+  for (const auto& block : blocks_) {
+    if (block->name() == id) return block.get();
+  }
+  return nullptr;
+}
+
 void Disks::look_at_sizes() {
   for (const auto& block : blocks_) block->look_at_size();
 }

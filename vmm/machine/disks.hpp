@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "core/event_loop.hpp"
@@ -23,6 +24,8 @@ class Disks {
 
   /// In the order in which the guest sees them.
   std::span<const std::unique_ptr<virtio::Block>> devices() const { return blocks_; }
+  /// The disk that the configuration calls `id`; null when there is none.
+  virtio::Block* find(std::string_view id) const;
   /// See virtio::Block. Any thread.
   void look_at_sizes();
 

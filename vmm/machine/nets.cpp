@@ -47,4 +47,11 @@ Result<Nets> Nets::create(const VmConfig& config, std::vector<std::unique_ptr<vi
   return nets;
 }
 
+virtio::Net* Nets::find(std::string_view id) const {
+  for (const auto& net : nets_) {
+    if (net->name() == id) return net.get();
+  }
+  return nullptr;
+}
+
 }  // namespace mote

@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "core/event_loop.hpp"
@@ -24,6 +25,8 @@ class Nets {
 
   /// In the order in which the guest sees them.
   std::span<const std::unique_ptr<virtio::Net>> devices() const { return nets_; }
+  /// The interface that the configuration calls `id`; null when there is none.
+  virtio::Net* find(std::string_view id) const;
 
  private:
   std::vector<std::unique_ptr<virtio::Net>> nets_;

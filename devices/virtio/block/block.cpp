@@ -69,7 +69,7 @@ Block::Block(const BlockOptions& options, const GuestMemory& memory, BlockImage 
   disk_.holder = &drain_;
   disk_.unsafe = options.unsafe;
   disk_.max_segments = max_segments(options.queue_size);
-  disk_.limiter.set(options.bytes, options.operations);
+  disk_.limiter.change({.bytes = options.bytes, .operations = options.operations});
 }
 
 Result<std::unique_ptr<Block>> Block::create(const BlockOptions& options, BlockImage image,
@@ -243,6 +243,11 @@ Result<void> Block::update_files(const BlockImage& image) {
 
 Error Block::stopped() const {
   return Error::host(disk_.title + ": the VM is being stopped");
+}
+
+void Block::set_limits(const RateChange& change) {
+  disk_.limiter.change(change);
+  for (const auto& queue : queues_) queue->limits_changed();
 }
 
 u32 Block::config_generation() const {

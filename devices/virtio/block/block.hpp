@@ -54,6 +54,9 @@ class Block final : public Device {
   Result<void> exchange(BlockImage image,
                         std::chrono::milliseconds patience = std::chrono::seconds(5));
 
+  /// Changes rate limits. Any thread.
+  void set_limits(const RateChange& change);
+
   State save() const;
   /// Takes any State. No queue is started.
   void restore(const State& state);

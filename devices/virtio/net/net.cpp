@@ -31,8 +31,8 @@ Net::Net(const NetOptions& options, std::unique_ptr<NetPort> port, const GuestMe
       port_(std::move(port)) {
   device_.title = "net " + options.id;
   device_.rules.mtu = options.mtu;
-  device_.receive_limiter.set(options.rx_bytes, options.rx_frames);
-  device_.transmit_limiter.set(options.tx_bytes, options.tx_frames);
+  device_.receive_limiter.change({.bytes = options.rx_bytes, .operations = options.rx_frames});
+  device_.transmit_limiter.change({.bytes = options.tx_bytes, .operations = options.tx_frames});
 }
 
 Result<std::unique_ptr<Net>> Net::create(const NetOptions& options, std::unique_ptr<NetPort> port,
@@ -186,6 +186,13 @@ void Net::announce() {
     settings_.announce = true;
   }
   on_status_changed();
+}
+
+void Net::set_limits(const RateChange& rx, const RateChange& tx) {
+  device_.receive_limiter.change(rx);
+  device_.transmit_limiter.change(tx);
+  for (const auto& queue : receive_) queue->limits_changed();
+  for (const auto& queue : transmit_) queue->limits_changed();
 }
 
 void Net::on_status_changed() {

@@ -75,6 +75,8 @@ class Net final : public Device, private NetCommandHandler {
   void set_link(bool up);
   /// Asks the driver to announce itself, as after a move to another host. Any thread.
   void announce();
+  /// Changes rate limits; a frame is an operation. Any thread.
+  void set_limits(const RateChange& rx, const RateChange& tx);
   /// Any thread.
   Counters counters() const;
 

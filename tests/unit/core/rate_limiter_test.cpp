@@ -52,12 +52,29 @@ TEST(RateLimiterTest, TheScarcerOfTheTwoDecidesAndARefusalCostsNothing) {
   RateLimiter limiter;
   EXPECT_FALSE(limiter.limits());
   EXPECT_EQ(limiter.admit(1 << 30, kMs), 0u);
-  limiter.set(TokenBucket(1000, 10 * kMs, 0), TokenBucket(2, 10 * kMs, 0));
+  limiter.change(
+      {.bytes = TokenBucket(1000, 10 * kMs, 0), .operations = TokenBucket(2, 10 * kMs, 0)});
   EXPECT_TRUE(limiter.limits());
   EXPECT_EQ(limiter.admit(1000, kMs), 0u);
   EXPECT_NE(limiter.admit(1000, kMs), 0u) << "no bytes left";
   EXPECT_EQ(limiter.admit(0, kMs), 0u) << "the refused one took no operation";
   EXPECT_NE(limiter.admit(0, kMs), 0u) << "no operations left";
+}
+
+TEST(RateLimiterTest, AChangeReplacesWhatItNamesAndLeavesTheRest) {
+  RateLimiter limiter;
+  limiter.change({.bytes = TokenBucket(1000, 10 * kMs, 0), .operations = {}});
+  EXPECT_EQ(limiter.admit(1000, kMs), 0u);
+  limiter.change({.bytes = {}, .operations = TokenBucket(2, 10 * kMs, 0)});
+  EXPECT_NE(limiter.admit(1000, kMs), 0u) << "the bytes' bucket is as empty as before";
+  limiter.change({.bytes = TokenBucket(500, 10 * kMs, 0), .operations = {}});
+  EXPECT_EQ(limiter.admit(500, kMs), 0u) << "a new one is full";
+  limiter.change({.bytes = std::optional<TokenBucket>(), .operations = {}});
+  EXPECT_EQ(limiter.admit(1000, kMs), 0u) << "bytes are not limited";
+  EXPECT_NE(limiter.admit(1000, kMs), 0u) << "operations are";
+  EXPECT_TRUE(limiter.limits());
+  limiter.change({.bytes = {}, .operations = std::optional<TokenBucket>()});
+  EXPECT_FALSE(limiter.limits());
 }
 
 }  // namespace

@@ -346,5 +346,31 @@ TEST_F(BlockTest, AStopDoesNotWaitForTheRateLimit) {
   EXPECT_FALSE(driver->take());
 }
 
+TEST_F(BlockTest, WhatWaitsForALimitGoesOnWhenItIsTakenAway) {
+  options.operations = TokenBucket(1, 3'600'000'000'000, 0);
+  open();
+  EXPECT_EQ(request(kIn, 0, 512, kWrite), kOk);
+  driver->put(kStatus, u8{255});
+  driver->add({{kHeader, 16}, {kData, 512, kWrite}, {kStatus, 1, kWrite}});
+  kick();
+  thread.call([] {});
+  block->set_limits({.bytes = TokenBucket(1 << 20, 1, 0), .operations = {}});
+  thread.call([] {});
+  EXPECT_FALSE(driver->take()) << "operations were not named";
+  block->set_limits({.bytes = {}, .operations = std::optional<TokenBucket>()});
+  EXPECT_TRUE(comes_true([&] { return driver->take().has_value(); }));
+  EXPECT_EQ(status(), kOk);
+}
+
+TEST_F(BlockTest, ALimitCountsFromItsChangeOn) {
+  open();
+  EXPECT_EQ(request(kIn, 0, 512, kWrite), kOk);
+  block->set_limits({.bytes = {}, .operations = TokenBucket(1, 50'000'000, 0)});
+  const auto begin = std::chrono::steady_clock::now();
+  EXPECT_EQ(request(kIn, 0, 512, kWrite), kOk);
+  EXPECT_EQ(request(kIn, 0, 512, kWrite), kOk);
+  EXPECT_GE(std::chrono::steady_clock::now() - begin, std::chrono::milliseconds(40));
+}
+
 }  // namespace
 }  // namespace mote::virtio

@@ -345,6 +345,19 @@ TEST_F(NetReceiveTest, FramesAreLimited) {
   EXPECT_GE(std::chrono::steady_clock::now() - begin, std::chrono::milliseconds(90));
 }
 
+TEST_F(NetReceiveTest, AFrameThatWaitsForALimitComesWhenItIsTakenAway) {
+  open();
+  net->set_limits({.bytes = {}, .operations = TokenBucket(1, 3'600'000'000'000, 0)}, {});
+  for (u32 i = 0; i < 2; ++i) offer(256, kData + 0x1000 * i);
+  kick(kReceive);
+  for (u32 i = 0; i < 2; ++i) ASSERT_TRUE(wire.send({}, numbered_frame(i, 100)));
+  expect_frame(numbered_frame(0, 100), kData);
+  settle();
+  EXPECT_FALSE(driver(kReceive).take());
+  net->set_limits({.bytes = {}, .operations = std::optional<TokenBucket>()}, {});
+  expect_frame(numbered_frame(1, 100), kData + 0x1000);
+}
+
 TEST_F(NetReceiveTest, AFrameThatWaitsForBuffersIsChargedOnce) {
   options.rx_bytes = TokenBucket(1000, 3'600'000'000'000, 0);
   open();

@@ -263,6 +263,20 @@ TEST_F(NetTransmitTest, BytesAreLimitedAndAStopDoesNotWaitForThem) {
   drivers[kTransmit].reset();
 }
 
+TEST_F(NetTransmitTest, AFrameThatWaitsForALimitGoesWhenItIsTakenAway) {
+  options.tx_frames = TokenBucket(1, 3'600'000'000'000, 0);
+  open();
+  expect_sent({}, 100);
+  add({}, numbered_frame(2, 100));
+  kick(kTransmit);
+  settle();
+  net->set_limits({.bytes = {}, .operations = std::optional<TokenBucket>()}, {});
+  settle();
+  EXPECT_FALSE(driver(kTransmit).take()) << "that was the other direction";
+  net->set_limits({}, {.bytes = {}, .operations = std::optional<TokenBucket>()});
+  EXPECT_TRUE(take(kTransmit));
+}
+
 TEST_F(NetTransmitTest, AChainThatBreaksTheRulesBreaksTheQueueUntilAReset) {
   open();
   driver(kTransmit).add({{u64{1} << 40, 100}});
