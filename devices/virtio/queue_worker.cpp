@@ -122,6 +122,7 @@ bool QueueWorker::admits(RateLimiter& limiter, u64 bytes) {
   const u64 wait = limiter.admit(bytes, now);
   if (wait == 0) return true;
   limited_ = true;
+  throttled_.add();
   alarm_.arm(now + wait);
   return false;
 }

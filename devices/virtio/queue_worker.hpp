@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "core/counter.hpp"
 #include "core/event_fd.hpp"
 #include "core/event_loop.hpp"
 #include "core/guest_memory.hpp"
@@ -72,6 +73,8 @@ class QueueWorker : protected LoopWorker, private AlarmHandler {
   int kick_fd() const { return kick_->fd(); }
   /// A rate limit has changed: what waits for it asks again. Any thread.
   void limits_changed();
+  /// How often the queue had to wait for a rate limit. Any thread.
+  u64 throttled() const { return throttled_.value(); }
 
  protected:
   /// The queue begins. Makes what is needed for its size; false, after a message: it cannot.
@@ -136,6 +139,7 @@ class QueueWorker : protected LoopWorker, private AlarmHandler {
   bool limited_ = false;  // the rate limit is reached: the alarm goes on
   bool starved_ = false;  // the loop is full: it wakes us
   LoopAlarm alarm_;
+  Counter throttled_;
 };
 
 }  // namespace mote::virtio

@@ -250,6 +250,21 @@ void Block::set_limits(const RateChange& change) {
   for (const auto& queue : queues_) queue->limits_changed();
 }
 
+Block::Counters Block::counters() const {
+  Counters sum;
+  for (const auto& queue : queues_) {
+    const BlockCounters& part = queue->counters();
+    sum.read_count += part.read_count.value();
+    sum.read_bytes += part.read_bytes.value();
+    sum.write_count += part.write_count.value();
+    sum.write_bytes += part.write_bytes.value();
+    sum.flush_count += part.flush_count.value();
+    sum.error_count += part.error_count.value();
+    sum.throttled += queue->throttled();
+  }
+  return sum;
+}
+
 u32 Block::config_generation() const {
   const std::lock_guard guard(lock_);
   return generation_;

@@ -38,6 +38,17 @@ class Block final : public Device {
     bool operator==(const State&) const = default;
   };
 
+  /// Requests since the start. Reads, writes and flushes are those that succeeded.
+  struct Counters {
+    u64 read_count = 0;
+    u64 read_bytes = 0;
+    u64 write_count = 0;
+    u64 write_bytes = 0;
+    u64 flush_count = 0;
+    u64 error_count = 0;  ///< answered with an error, whosever it is
+    u64 throttled = 0;    ///< how often requests had to wait for the rate limit
+  };
+
   /// Before the loops run. `memory` and the loops outlive the disk.
   static Result<std::unique_ptr<Block>> create(const BlockOptions& options, BlockImage image,
                                                const GuestMemory& memory,
@@ -56,6 +67,8 @@ class Block final : public Device {
 
   /// Changes rate limits. Any thread.
   void set_limits(const RateChange& change);
+  /// Any thread.
+  Counters counters() const;
 
   State save() const;
   /// Takes any State. No queue is started.

@@ -241,11 +241,26 @@ void BlockQueue::fail(Pending& request, i32 error) {
   complete(request, error == -EOPNOTSUPP ? BlockStatus::kUnsupported : BlockStatus::kIoError);
 }
 
+void BlockQueue::count(const Pending& request, BlockStatus status) {
+  if (status != BlockStatus::kOk) {
+    counters_.error_count.add();
+  } else if (request.operation == BlockOperation::kRead) {
+    counters_.read_count.add();
+    counters_.read_bytes.add(request.length);
+  } else if (request.operation == BlockOperation::kWrite) {
+    counters_.write_count.add();
+    counters_.write_bytes.add(request.length);
+  } else if (request.operation == BlockOperation::kFlush) {
+    counters_.flush_count.add();
+  }
+}
+
 void BlockQueue::complete(Pending& request, BlockStatus status) {
   // One byte that was there when the request was read: it cannot fail.
   static_cast<void>(request.status_byte.store(0, static_cast<u8>(status)));
   const bool filled = status == BlockStatus::kOk && (request.operation == BlockOperation::kRead ||
                                                      request.operation == BlockOperation::kGetId);
+  count(request, status);
   queue().push(request.head, filled ? static_cast<u32>(request.length) + 1 : 1);
   free_.push_back(&request);
 }

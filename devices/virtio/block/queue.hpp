@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "core/counter.hpp"
 #include "core/mapping.hpp"
 #include "devices/virtio/block/files.hpp"
 #include "devices/virtio/block/image.hpp"
@@ -35,6 +36,16 @@ struct BlockDisk : QueueOwner {
   RateLimiter limiter;
 };
 
+/// What one queue has done. Written by its loop, read by anyone.
+struct BlockCounters {
+  Counter read_count;  ///< requests that succeeded, as the next two
+  Counter write_count;
+  Counter flush_count;
+  Counter read_bytes;
+  Counter write_bytes;
+  Counter error_count;  ///< requests that did not
+};
+
 /// Everything that a look at the available ring finds is submitted in one call.
 ///
 /// Requests are taken into a pool as large as the queue; one that finds the pool or the loop full,
@@ -54,6 +65,7 @@ class BlockQueue final : public QueueWorker {
   /// once, on the loop's thread. Any thread.
   void hold();
   void go_on();
+  const BlockCounters& counters() const { return counters_; }
 
  private:
   struct Pending : BlockRequest {
@@ -80,6 +92,7 @@ class BlockQueue final : public QueueWorker {
   void advance(Pending& request, i32 result);
   void complete(Pending& request, BlockStatus status);
   void fail(Pending& request, i32 error);
+  void count(const Pending& request, BlockStatus status);
 
   BlockDisk& disk_;
   const BlockFiles& files_;
@@ -87,6 +100,7 @@ class BlockQueue final : public QueueWorker {
   std::vector<Pending*> free_;
   Mapping segments_;
   u64 written_now_ = 0;  // bytes, in the look at hand
+  BlockCounters counters_;
   bool held_ = false;
   bool holder_waits_ = false;  // for what is in flight
 };

@@ -202,11 +202,17 @@ void Net::on_status_changed() {
 
 Net::Counters Net::counters() const {
   Counters sum;
-  for (u32 pair = 0; pair < pair_count(); ++pair) {
-    sum.received += receive_[pair]->counters().frames();
-    sum.receive_dropped += receive_[pair]->counters().dropped();
-    sum.sent += transmit_[pair]->counters().frames();
-    sum.send_dropped += transmit_[pair]->counters().dropped();
+  for (const auto& queue : receive_) {
+    sum.received += queue->counters().frames.value();
+    sum.received_bytes += queue->counters().bytes.value();
+    sum.receive_dropped += queue->counters().dropped.value();
+    sum.receive_throttled += queue->throttled();
+  }
+  for (const auto& queue : transmit_) {
+    sum.sent += queue->counters().frames.value();
+    sum.sent_bytes += queue->counters().bytes.value();
+    sum.send_dropped += queue->counters().dropped.value();
+    sum.send_throttled += queue->throttled();
   }
   return sum;
 }

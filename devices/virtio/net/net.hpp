@@ -57,12 +57,16 @@ class Net final : public Device, private NetCommandHandler {
     std::vector<FrameReader::Frames> frames;
     bool operator==(const State&) const = default;
   };
-  /// Frames since the start.
+  /// Since the start. Bytes are those of frames, without the headers between us and the port.
   struct Counters {
     u64 received = 0;
+    u64 received_bytes = 0;
     u64 receive_dropped = 0;
+    u64 receive_throttled = 0;  ///< how often frames had to wait for the rate limit
     u64 sent = 0;
+    u64 sent_bytes = 0;
     u64 send_dropped = 0;
+    u64 send_throttled = 0;
   };
 
   /// Before the loops run. `memory` and the loops outlive the interface.

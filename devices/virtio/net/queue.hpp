@@ -4,6 +4,7 @@
 
 #include <atomic>
 
+#include "core/counter.hpp"
 #include "core/rate_limiter.hpp"
 #include "devices/virtio/net/header.hpp"
 #include "devices/virtio/queue_worker.hpp"
@@ -21,23 +22,16 @@ struct NetDevice : QueueOwner {
   RateLimiter transmit_limiter;
 };
 
-/// Frames of one queue. Written by its loop, read by anyone.
-class NetCounters {
- public:
-  void add_frames(u64 count) { add(frames_, count); }
-  void add_dropped(u64 count) { add(dropped_, count); }
-  /// Frames that reached the other side.
-  u64 frames() const { return frames_.load(std::memory_order_relaxed); }
-  /// Frames that were refused, by us or by the other side.
-  u64 dropped() const { return dropped_.load(std::memory_order_relaxed); }
+/// What one queue has done. Written by its loop, read by anyone.
+struct NetCounters {
+  Counter frames;   ///< that reached the other side
+  Counter bytes;    ///< of these, without headers
+  Counter dropped;  ///< frames that were refused, by us or by the other side
 
- private:
-  /// One writer: no read-modify-write is needed.
-  static void add(std::atomic<u64>& counter, u64 count) {
-    counter.store(counter.load(std::memory_order_relaxed) + count, std::memory_order_relaxed);
+  void add_frame(u64 size) {
+    frames.add();
+    bytes.add(size);
   }
-  std::atomic<u64> frames_{0};
-  std::atomic<u64> dropped_{0};
 };
 
 }  // namespace mote::virtio

@@ -108,7 +108,7 @@ void NetReceiveQueue::note_rate(u32 frames) {
   const u64 now = now_ns();
   const u64 passed = now - window_start_ns_;
   if (passed >= kWindowNs) {
-    const u64 sent = transmitted_.frames();
+    const u64 sent = transmitted_.frames.value();
     is_stream_ = window_frames_ * kWindowNs >= kStreamFrames * passed &&
                  window_frames_ >= kStreamPerSent * (sent - window_sent_);
     window_start_ns_ = now;
@@ -142,7 +142,7 @@ bool NetReceiveQueue::fill_one(std::span<std::byte> frame) {
     return drop();
   }
   queue().push(chain().head(), static_cast<u32>(frame.size()));
-  counters_.add_frames(1);
+  counters_.add_frame(frame.size() - sizeof(NetHeader));
   return true;
 }
 
@@ -171,13 +171,13 @@ bool NetReceiveQueue::fill_many(NetHeader& header, std::span<std::byte> frame) {
   for (const Filled& chain : filled_) queue().push(chain.head, chain.size);
   filled_.clear();
   copied_ = 0;
-  counters_.add_frames(1);
+  counters_.add_frame(frame.size() - sizeof(NetHeader));
   return true;
 }
 
 bool NetReceiveQueue::drop() {
   take_back();
-  counters_.add_dropped(1);
+  counters_.dropped.add();
   return true;
 }
 

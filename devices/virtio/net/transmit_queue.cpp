@@ -66,7 +66,7 @@ bool NetTransmitQueue::take_one() {
 
 bool NetTransmitQueue::drop() {
   queue().push(chain().head(), 0);
-  counters_.add_dropped(1);
+  counters_.dropped.add();
   return true;
 }
 
@@ -135,9 +135,9 @@ void NetTransmitQueue::on_room(void* context, i32 result) {
 
 void NetTransmitQueue::complete(Frame& frame, bool sent) {
   if (sent) {
-    counters_.add_frames(1);
+    counters_.add_frame(frame.size - sizeof(NetHeader));
   } else {
-    counters_.add_dropped(1);
+    counters_.dropped.add();
   }
   frame.in_flight = false;
   queue().push(frame.head, 0);

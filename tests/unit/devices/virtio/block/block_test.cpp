@@ -357,6 +357,7 @@ TEST_F(BlockTest, WhatWaitsForALimitGoesOnWhenItIsTakenAway) {
   block->set_limits({.bytes = TokenBucket(1 << 20, 1, 0), .operations = {}});
   thread.call([] {});
   EXPECT_FALSE(driver->take()) << "operations were not named";
+  EXPECT_GE(block->counters().throttled, 1u);
   block->set_limits({.bytes = {}, .operations = std::optional<TokenBucket>()});
   EXPECT_TRUE(comes_true([&] { return driver->take().has_value(); }));
   EXPECT_EQ(status(), kOk);
@@ -370,6 +371,32 @@ TEST_F(BlockTest, ALimitCountsFromItsChangeOn) {
   EXPECT_EQ(request(kIn, 0, 512, kWrite), kOk);
   EXPECT_EQ(request(kIn, 0, 512, kWrite), kOk);
   EXPECT_GE(std::chrono::steady_clock::now() - begin, std::chrono::milliseconds(40));
+}
+
+TEST_F(BlockTest, RequestsAreCounted) {
+  options.queues = 2;
+  open();
+  EXPECT_EQ(request(kIn, 0, 4096, kWrite), kOk);
+  EXPECT_EQ(request(kOut, 0, 512), kOk);
+  EXPECT_EQ(request(kOut, 0, 512 * kKiB), kOk);
+  EXPECT_EQ(request(kFlushType, 0), kOk);
+  EXPECT_EQ(request(kGetIdType, 0, 20, kWrite), kOk);
+  EXPECT_EQ(request(kIn, kDiskSize / 512, 512, kWrite), kIoError);
+  file.resize(4096);
+  EXPECT_EQ(request(kIn, 64, 4096, kWrite), kIoError);
+  EXPECT_EQ(request(2, 0), kUnsupported);
+  stop();
+  queue = 1;
+  start(kFlushBit);
+  EXPECT_EQ(request(kIn, 0, 512, kWrite), kOk);
+  const Block::Counters counters = block->counters();
+  EXPECT_EQ(counters.read_count, 2u);
+  EXPECT_EQ(counters.read_bytes, 4096u + 512);
+  EXPECT_EQ(counters.write_count, 2u);
+  EXPECT_EQ(counters.write_bytes, 512u + 512 * kKiB);
+  EXPECT_EQ(counters.flush_count, 1u);
+  EXPECT_EQ(counters.error_count, 3u);
+  EXPECT_EQ(counters.throttled, 0u);
 }
 
 }  // namespace

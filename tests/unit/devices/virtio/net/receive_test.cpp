@@ -61,6 +61,7 @@ TEST_F(NetReceiveTest, FramesOfEverySizeArriveWhole) {
     EXPECT_EQ(get(kData + sizeof(header) + size, 1), "\xee") << "not a byte more";
   }
   EXPECT_EQ(net->counters().received, 5u);
+  EXPECT_EQ(net->counters().received_bytes, 14u + 60 + 1514 + 9014 + 65550);
   EXPECT_EQ(dropped(), 0u);
 }
 
@@ -354,6 +355,8 @@ TEST_F(NetReceiveTest, AFrameThatWaitsForALimitComesWhenItIsTakenAway) {
   expect_frame(numbered_frame(0, 100), kData);
   settle();
   EXPECT_FALSE(driver(kReceive).take());
+  EXPECT_EQ(net->counters().receive_throttled, 1u);
+  EXPECT_EQ(net->counters().send_throttled, 0u);
   net->set_limits({.bytes = {}, .operations = std::optional<TokenBucket>()}, {});
   expect_frame(numbered_frame(1, 100), kData + 0x1000);
 }

@@ -50,6 +50,7 @@ TEST_F(NetTransmitTest, FramesOfEverySizeArriveWhole) {
     expect_sent({}, size);
   }
   EXPECT_EQ(net->counters().sent, 7u);
+  EXPECT_EQ(net->counters().sent_bytes, 14u + 60 + 1514 + 1524 + 1525 + 9014 + 65550);
   EXPECT_EQ(events.broken, 0u);
 }
 
@@ -273,6 +274,8 @@ TEST_F(NetTransmitTest, AFrameThatWaitsForALimitGoesWhenItIsTakenAway) {
   net->set_limits({.bytes = {}, .operations = std::optional<TokenBucket>()}, {});
   settle();
   EXPECT_FALSE(driver(kTransmit).take()) << "that was the other direction";
+  EXPECT_GE(net->counters().send_throttled, 1u);
+  EXPECT_EQ(net->counters().receive_throttled, 0u);
   net->set_limits({}, {.bytes = {}, .operations = std::optional<TokenBucket>()});
   EXPECT_TRUE(take(kTransmit));
 }
