@@ -58,8 +58,10 @@ u32 max_segments(u16 queue_size) {
 
 }  // namespace
 
-Block::Block(const BlockOptions& options, const GuestMemory& memory, BlockImage image)
-    : disk_(memory, std::move(image)),
+Block::Block(const BlockOptions& options, const GuestMemory& memory, BlockImage image,
+             EventLoop& loop)
+    : loop_(loop),
+      disk_(memory, std::move(image)),
       queue_size_(options.queue_size),
       direct_(disk_.image.direct()),
       block_size_(disk_.image.block_size()),
@@ -75,7 +77,7 @@ Block::Block(const BlockOptions& options, const GuestMemory& memory, BlockImage 
 Result<std::unique_ptr<Block>> Block::create(const BlockOptions& options, BlockImage image,
                                              const GuestMemory& memory,
                                              std::span<EventLoop* const> loops) {
-  std::unique_ptr<Block> block(new Block(options, memory, std::move(image)));
+  std::unique_ptr<Block> block(new Block(options, memory, std::move(image), *loops.front()));
   block->disk_.capacity = TRY(block->disk_.image.size());
   for (u32 i = 0; i < std::min<std::size_t>(options.queues, loops.size()); ++i) {
     block->files_.push_back(std::make_unique<BlockFiles>(*loops[i]));
@@ -164,7 +166,7 @@ void Block::look_at_size() {
     if (disk_.capacity.exchange(*size) == *size) return;
     ++generation_;
   }
-  disk_.events->on_config_changed();
+  tell_driver();
 }
 
 /// What the driver was told when it began has to stay true.
@@ -210,8 +212,13 @@ Result<void> Block::exchange(BlockImage image, std::chrono::milliseconds patienc
   if (drain_.is_abandoned()) return stopped();
   other_.reset();
   for (const auto& queue : queues_) queue->go_on();
-  if (done) disk_.events->on_config_changed();
+  if (done) tell_driver();
   return done;
+}
+
+/// On a loop: it may interrupt the guest, and not every thread may ask KVM for that.
+void Block::tell_driver() {
+  loop_.post(Completion::to<&Block::on_config_changed>(this));
 }
 
 /// All queues are held.

@@ -92,13 +92,16 @@ class Block final : public Device {
   int kick_fd(u32 index) const override { return queues_[index]->kick_fd(); }
 
  private:
-  Block(const BlockOptions& options, const GuestMemory& memory, BlockImage image);
+  Block(const BlockOptions& options, const GuestMemory& memory, BlockImage image, EventLoop& loop);
   void update_write_through();
   Result<void> can_take(const BlockImage& image) const;
   Result<void> put_in_place(u64 size);
   Result<void> update_files(const BlockImage& image);
   Error stopped() const;
+  void tell_driver();
+  void on_config_changed(i32) { disk_.events->on_config_changed(); }
 
+  EventLoop& loop_;
   BlockDisk disk_;
   const u16 queue_size_;
   const bool direct_;

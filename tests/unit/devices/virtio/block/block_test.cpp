@@ -241,6 +241,7 @@ TEST_F(BlockTest, AResizeIsSeenOnce) {
   file.resize(2 * kDiskSize);
   block->look_at_size();
   block->look_at_size();
+  thread.call([] {});
   EXPECT_EQ(events.config, 1u);
   EXPECT_EQ(block->config_generation(), 1u);
   EXPECT_EQ(request(kIn, kDiskSize / 512, 512, kWrite), kOk);

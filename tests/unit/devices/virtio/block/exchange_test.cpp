@@ -35,6 +35,7 @@ TEST_F(ExchangeTest, TheDriverMeetsTheNewImageAndIsTold) {
   EXPECT_EQ(request(kIn, 0, 512, kWrite), kOk);
   EXPECT_EQ(guest_bytes(kData, 3), "old");
   EXPECT_EQ(message(block->exchange(image(other))), "");
+  thread.call([] {});
   EXPECT_EQ(events.config, 1u);
   EXPECT_EQ(block->config_generation(), 1u);
   EXPECT_EQ(sectors(), u64{2 * kDiskSize} / 512);
@@ -63,9 +64,11 @@ TEST_F(ExchangeTest, AResizeIsThatOfTheNewImage) {
   ASSERT_EQ(message(block->exchange(image(other))), "");
   file.resize(kDiskSize / 2);
   block->look_at_size();
+  thread.call([] {});
   EXPECT_EQ(events.config, 1u);
   other.resize(kDiskSize);
   block->look_at_size();
+  thread.call([] {});
   EXPECT_EQ(events.config, 2u);
   EXPECT_EQ(sectors(), u64{kDiskSize} / 512);
 }
@@ -195,6 +198,7 @@ TEST_F(ExchangeTest, ADriverAtWorkSeesImagesInTheirOrder) {
   }
   done = true;
   guest.join();
+  thread.call([] {});
   EXPECT_EQ(events.config, 100u);
 }
 

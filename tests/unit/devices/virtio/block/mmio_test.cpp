@@ -148,6 +148,7 @@ TEST_F(BlockMmioThreadsTest, AResizeBeforeDriverOkIsSeenByItsInterruptAndGenerat
   const u32 generation = machine.get(0x0fc);
   ASSERT_EQ(::truncate(image.path, 8 * kMiB), 0);
   machine.disk->look_at_size();
+  machine.loop.call([] {});
   EXPECT_EQ(machine.get(0x060), 0u);
   EXPECT_NE(machine.get(0x0fc), generation);
   test::TestDriver driver(memory, 256);
