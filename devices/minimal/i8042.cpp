@@ -15,6 +15,7 @@ constexpr u8 kNotLocked = 1u << 4;  // the key switch of the case
 constexpr u8 kStatusKept = kSystemFlag | kLastWasCommand | kNotLocked;
 
 // Command byte, in RAM byte 0.
+constexpr u8 kModeKeyboardInterrupt = 1u << 0;
 constexpr u8 kModeSystemFlag = 1u << 2;
 constexpr u8 kModeKeyboardOff = 1u << 4;
 constexpr u8 kModeSecondPortOff = 1u << 5;
@@ -63,7 +64,7 @@ constexpr u8 without(u8 bits, u8 clear) {
 }  // namespace
 
 // As firmware leaves it: self test passed, both ports off, no interrupts.
-I8042::I8042(PowerSink& power) : power_(power) {
+I8042::I8042(IrqLine& irq, PowerSink& power) : irq_(irq), power_(power) {
   state_.ram[0] = kModeSystemFlag | kModeKeyboardOff | kModeSecondPortOff | kModeTranslate;
   state_.status = kSystemFlag | kNotLocked;
 }
@@ -77,13 +78,22 @@ u8 I8042::read_port(u16 port) {
   const std::lock_guard guard(lock_);
   switch (port) {
     case kDataPort:
-      state_.output_full = false;
-      return state_.output;
+      return read_data();
     case kCommandPort:
-      return state_.output_full ? with(state_.status, kOutputFull) : state_.status;
+      return state_.output_full || shows_key() ? with(state_.status, kOutputFull) : state_.status;
     default:
       return 0xff;
   }
+}
+
+u8 I8042::read_data() {
+  if (!std::exchange(state_.output_full, false) && shows_key()) {
+    state_.output = keyboard_.take();
+    update_line(true);
+  } else {
+    update_line(false);
+  }
+  return state_.output;
 }
 
 void I8042::write_port(u16 port, u8 value) {
@@ -92,6 +102,7 @@ void I8042::write_port(u16 port, u8 value) {
     const std::lock_guard guard(lock_);
     if (port == kCommandPort) reset = command(value);
     if (port == kDataPort) reset = data(value);
+    update_line(false);
   }
   if (reset) power_.reset();
 }
@@ -134,7 +145,7 @@ bool I8042::command(u8 value) {
       answer(kInputPort);
       break;
     case kReadOutputPort:
-      answer(state_.output_full ? with(kOutputPort, 1u << 4) : kOutputPort);
+      answer(state_.output_full || shows_key() ? with(kOutputPort, 1u << 4) : kOutputPort);
       break;
     default:
       break;
@@ -153,6 +164,11 @@ bool I8042::data(u8 value) {
   }
   // WHY: the second port's loop-back is answered without the mark of that port: no such port.
   if (command == kLoopKeyboard || command == kLoopSecondPort) answer(value);
+  if (command == 0) {
+    // Talking to the keyboard switches its port on.
+    state_.ram[0] = without(state_.ram[0], kModeKeyboardOff);
+    keyboard_.write(value, translates());
+  }
   return command == kWriteOutputPort && (value & kLineReset) == 0;
 }
 
@@ -161,9 +177,41 @@ void I8042::answer(u8 value) {
   state_.output_full = true;
 }
 
+bool I8042::translates() const {
+  return (state_.ram[0] & kModeTranslate) != 0;
+}
+
+bool I8042::port_is_on() const {
+  return (state_.ram[0] & kModeKeyboardOff) == 0;
+}
+
+/// Whether the next byte that is read is the keyboard's.
+bool I8042::shows_key() const {
+  return !state_.output_full && port_is_on() && keyboard_.has_byte();
+}
+
+/// `is_next`: should a key be shown it is another one than before.
+void I8042::update_line(bool is_next) {
+  const bool high = shows_key() && (state_.ram[0] & kModeKeyboardInterrupt) != 0;
+  if (high == line_high_ && !(high && is_next)) return;
+  if (line_high_) irq_.set_level(false);
+  if (high) irq_.set_level(true);
+  line_high_ = high;
+}
+
+bool I8042::send_ctrl_alt_del() {
+  const std::lock_guard guard(lock_);
+  const bool sent = port_is_on() && keyboard_.press_ctrl_alt_del(translates());
+  // Also when older bytes wait: the guest may have missed their interrupt.
+  update_line(true);
+  return sent;
+}
+
 I8042::State I8042::save() const {
   const std::lock_guard guard(lock_);
-  return state_;
+  State state = state_;
+  state.keyboard = keyboard_.state();
+  return state;
 }
 
 void I8042::restore(const State& state) {
@@ -171,6 +219,8 @@ void I8042::restore(const State& state) {
   state_ = state;
   state_.status &= kStatusKept;
   if (!takes_data(state_.pending)) state_.pending = 0;
+  keyboard_.restore(state.keyboard);
+  line_high_ = shows_key() && (state_.ram[0] & kModeKeyboardInterrupt) != 0;
 }
 
 }  // namespace mote

@@ -97,6 +97,7 @@ constexpr u32 kPowerButtonIsDevice = 1u << 4;  // no fixed-hardware button
 constexpr u32 kSleepButtonIsDevice = 1u << 5;
 constexpr u32 kResetRegisterSupported = 1u << 10;
 constexpr u32 kHardwareReduced = 1u << 20;
+constexpr u16 kHas8042 = 1u << 1;
 constexpr u16 kVgaNotPresent = 1u << 2;
 constexpr u16 kCmosRtcNotPresent = 1u << 5;
 constexpr u8 kRtcCentury = 0x32;  // CMOS index
@@ -189,7 +190,8 @@ Fadt fadt(u64 dsdt, const AcpiOptions& options) {
   table.dsdt = static_cast<u32>(dsdt);
   table.x_dsdt = dsdt;
   table.century = options.legacy ? kRtcCentury : 0;
-  table.boot_flags = static_cast<u16>(kVgaNotPresent | (options.legacy ? 0 : kCmosRtcNotPresent));
+  table.boot_flags =
+      static_cast<u16>(kHas8042 | kVgaNotPresent | (options.legacy ? 0 : kCmosRtcNotPresent));
   table.flags =
       kPowerButtonIsDevice | kSleepButtonIsDevice | kResetRegisterSupported | kHardwareReduced;
   table.reset_register = byte_port(layout::kPowerPorts + 2);

@@ -61,6 +61,7 @@ inline constexpr u16 kBootClock = 0xb00;
 
 // Pins of the I/O APIC (GSIs) ---------------------------------------------------------------------
 inline constexpr Pin kPitPin{0};
+inline constexpr Pin kKeyboardPin{1};
 inline constexpr Pin kCom1Pin{4};
 inline constexpr Pin kRtcPin{8};
 

@@ -21,7 +21,7 @@ Board::Board(const MachineConfig& config, kvm::Vm& vm, EventLoop& loop, const Bo
       serial_(interrupts_.line(layout::kCom1Pin), sinks.serial_output),
       power_(sinks.power),
       boot_clock_(sinks.boot_clock),
-      i8042_(sinks.power) {
+      i8042_(interrupts_.line(layout::kKeyboardPin), sinks.power) {
   ports_.add(layout::kCom1, Serial::kPortCount, serial_);
   ports_.add(layout::kPowerPorts, PowerPorts::kPortCount, power_);
   ports_.add(layout::kBootClock, BootClock::kPortCount, boot_clock_);

@@ -41,6 +41,7 @@ class Board {
   Interrupts& interrupts() { return interrupts_; }
   Serial& serial() { return serial_; }
   const Serial& serial() const { return serial_; }
+  I8042& i8042() { return i8042_; }
 
  private:
   /// What only old guests ask for.

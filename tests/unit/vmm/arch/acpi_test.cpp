@@ -150,6 +150,10 @@ TEST(AcpiFadt, TellsOfTheRtcOnlyWhereThereIsOne) {
   EXPECT_EQ(number(Tables({.legacy = false}).fadt(), 108, 1), 0u);
 }
 
+TEST(AcpiFadt, TellsOfTheKeyboardController) {
+  EXPECT_NE(number(Tables({}).fadt(), 109, 2) & (1u << 1), 0u);
+}
+
 TEST(AcpiMadt, TellsOfThePicsOnlyWhereTheyAre) {
   EXPECT_EQ(number(Tables({.legacy = true}).madt(), 40, 4), 1u);
   EXPECT_EQ(number(Tables({.legacy = false}).madt(), 40, 4), 0u);
@@ -165,6 +169,18 @@ TEST(AcpiDsdt, HasSoftOffAsSleepTypeFive) {
   EXPECT_EQ(number(dsdt, name + 4, 1), 0x12u);
   EXPECT_EQ(number(dsdt, name + 6, 1), 4u);
   EXPECT_EQ(number(dsdt, name + 7, 2), 0x050au);
+}
+
+TEST(AcpiDsdt, HasTheKeyboardWithItsPortsAndInterrupt) {
+  const Tables tables({});
+  const std::string aml = text(tables.dsdt(), 0, tables.dsdt().size());
+  const std::size_t device = aml.find("PS2K");
+  ASSERT_NE(device, std::string::npos);
+  const std::string term = aml.substr(device);
+  // Small resource items [6.4.2]: I/O with 16 bits decoded, and an interrupt by mask.
+  EXPECT_NE(term.find(std::string("\x47\x01\x60\x00\x60\x00\x01\x01", 8)), std::string::npos);
+  EXPECT_NE(term.find(std::string("\x47\x01\x64\x00\x64\x00\x01\x01", 8)), std::string::npos);
+  EXPECT_NE(term.find(std::string("\x22\x02\x00", 3)), std::string::npos) << "interrupt 1";
 }
 
 TEST(AcpiTables, AddressesFollowTheBase) {
