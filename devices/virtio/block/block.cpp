@@ -169,6 +169,13 @@ void Block::look_at_size() {
   tell_driver();
 }
 
+bool Block::shows(const struct stat& file) const {
+  const std::lock_guard guard(lock_);
+  struct stat own{};
+  return ::fstat(disk_.image.fd(), &own) == 0 && own.st_dev == file.st_dev &&
+         own.st_ino == file.st_ino;
+}
+
 /// What the driver was told when it began has to stay true.
 Result<void> Block::can_take(const BlockImage& image) const {
   const auto refuse = [&](const std::string& why) {

@@ -2,6 +2,8 @@
 // A disk: the virtio block device [Virtio 1.2 5.2].
 #pragma once
 
+#include <sys/stat.h>
+
 #include <chrono>
 #include <memory>
 #include <mutex>
@@ -56,6 +58,9 @@ class Block final : public Device {
 
   /// The image may have been resized: looks, and tells the driver. Any thread.
   void look_at_size();
+  /// Whether `file` is the one of the image in use, which can only have changed its size: to open
+  /// it anew would fail, for it is locked. Any thread.
+  bool shows(const struct stat& file) const;
   /// Puts `image` in the place of the one in use and tells the driver. Requests that were begun end
   /// on the old one, all others see the new one; when this returns, the old one is closed and its
   /// lock is free. To the driver it is the same disk with other contents: the image has to have

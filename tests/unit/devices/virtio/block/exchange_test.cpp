@@ -59,6 +59,18 @@ TEST_F(ExchangeTest, TheOldImageIsFreeAndTheNewOneLocked) {
   EXPECT_FALSE(BlockImage::open(other.path(), false, false).has_value());
 }
 
+TEST_F(ExchangeTest, KnowsTheFileThatItShows) {
+  open();
+  struct stat old{}, next{};
+  ASSERT_EQ(::fstat(file.fd(), &old), 0);
+  ASSERT_EQ(::stat(other.path().c_str(), &next), 0);
+  EXPECT_TRUE(block->shows(old));
+  EXPECT_FALSE(block->shows(next));
+  ASSERT_EQ(message(block->exchange(image(other))), "");
+  EXPECT_FALSE(block->shows(old));
+  EXPECT_TRUE(block->shows(next));
+}
+
 TEST_F(ExchangeTest, AResizeIsThatOfTheNewImage) {
   open();
   ASSERT_EQ(message(block->exchange(image(other))), "");
