@@ -9,6 +9,7 @@ constexpr ExitCodeText kExitCodes[] = {
     {ExitCode::kHostFailure, "the host failed: no KVM, or a system call failed"},
     {ExitCode::kUsage, "the command line or the configuration is wrong"},
     {ExitCode::kImageRefused, "a guest image was refused"},
+    {ExitCode::kApiRefused, "the API refused what 'mote ctl' asked"},
     {ExitCode::kReset, "the guest asked for a reset"},
     {ExitCode::kTripleFault, "the guest triple-faulted"},
     {ExitCode::kVcpuFailure, "KVM could not go on with a vCPU"},

@@ -14,6 +14,7 @@ enum class ExitCode : int {
   kHostFailure = 1,     ///< the host lacks something or a system call failed
   kUsage = 2,           ///< the command line or the configuration is wrong
   kImageRefused = 3,    ///< a guest image was refused
+  kApiRefused = 4,      ///< the API that was asked refused it
   kReset = 16,          ///< the guest asked for a reset
   kTripleFault = 17,    ///< the guest triple-faulted
   kVcpuFailure = 18,    ///< KVM could not go on with a vCPU

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/help.hpp"
 
+#include "cli/ctl_request.hpp"
 #include "cli/exit_code.hpp"
 #include "cli/options.hpp"
 #include "core/text.hpp"
@@ -67,6 +68,25 @@ std::string doctor_help() {
          "Ends with exit code 0 when Mote can run here, 1 when not.\n"
          "\n" +
          option_rows(doctor_options());
+}
+
+std::string ctl_help() {
+  std::string text =
+      "Usage: mote ctl --api-sock PATH VERB [ID] [OPTION]...\n"
+      "\n"
+      "Asks something of a VM that has an API.\n"
+      "\n"
+      "Verbs:\n";
+  for (const CtlVerb& verb : ctl_verbs()) {
+    const std::string_view gap = verb.operand.empty() ? "" : " ";
+    text += row(std::string(verb.name).append(gap).append(verb.operand), verb.help);
+  }
+  text += "\n" + option_rows(ctl_options());
+  text +=
+      "\n"
+      "A RATE is AMOUNT[,refill_ms=N][,burst=AMOUNT]: so much in N milliseconds (1000\n"
+      "if left out), and a burst once. 'none' lifts the limit.\n";
+  return text;
 }
 
 std::string seccomp_help() {

@@ -19,6 +19,7 @@ struct Command {
 std::string program_help(std::span<const Command> commands);
 std::string run_help();
 std::string doctor_help();
+std::string ctl_help();
 std::string seccomp_help();
 
 }  // namespace mote

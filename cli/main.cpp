@@ -4,6 +4,7 @@
 #include <iterator>
 #include <vector>
 
+#include "cli/ctl.hpp"
 #include "cli/doctor/examine.hpp"
 #include "cli/exit_code.hpp"
 #include "cli/help.hpp"
@@ -67,6 +68,16 @@ int doctor(std::span<const char* const> words) {
   return static_cast<int>(diagnosis.can_run() ? ExitCode::kPowerOff : ExitCode::kHostFailure);
 }
 
+int ctl(std::span<const char* const> words) {
+  const auto line = parse_command_line("mote ctl", ctl_options(), words);
+  if (!line) return fail(line.error());
+  if (line->has("help")) return print(ctl_help());
+  const auto request = ctl_request(*line);
+  if (!request) return fail(request.error());
+  const auto code = ctl_command(*request);
+  return code ? static_cast<int>(*code) : fail(code.error());
+}
+
 int seccomp(std::span<const char* const> words) {
   const auto line = parse_command_line("mote seccomp", seccomp_options(), words);
   if (!line) return fail(line.error());
@@ -85,6 +96,7 @@ int seccomp(std::span<const char* const> words) {
 
 constexpr Command kCommands[] = {
     {"run", "boot a guest", run},
+    {"ctl", "ask something of a VM that has an API", ctl},
     {"doctor", "list what this host offers and what is missing", doctor},
     {"seccomp", "show which system calls are left in the sandbox", seccomp},
 };

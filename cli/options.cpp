@@ -192,6 +192,24 @@ constexpr Option kDoctorOptions[] = {
     {"help", Argument::kNone, "", "show this text", nullptr},
 };
 
+constexpr Option kCtlOptions[] = {
+    {"api-sock", Argument::kRequired, "PATH", "socket of the VM's API; always needed", nullptr},
+    {"timeout", Argument::kRequired, "MS", "stop: milliseconds for the guest (default 10000)",
+     nullptr},
+    {"json", Argument::kNone, "", "status: as JSON", nullptr},
+    {"path", Argument::kRequired, "FILE", "drive: the new file, as the VM's process finds it",
+     nullptr},
+    {"bandwidth", Argument::kRequired, "RATE", "drive: bytes, as in 10MiB,burst=64MiB or none",
+     nullptr},
+    {"operations", Argument::kRequired, "RATE", "drive: requests, as in 500,refill_ms=100",
+     nullptr},
+    {"rx-bandwidth", Argument::kRequired, "RATE", "net: bytes to the guest", nullptr},
+    {"rx-frames", Argument::kRequired, "RATE", "net: frames to the guest", nullptr},
+    {"tx-bandwidth", Argument::kRequired, "RATE", "net: bytes from the guest", nullptr},
+    {"tx-frames", Argument::kRequired, "RATE", "net: frames from the guest", nullptr},
+    {"help", Argument::kNone, "", "show this text", nullptr},
+};
+
 constexpr Option kSeccompOptions[] = {
     {"role", Argument::kRequired, "ROLE", "only start, vcpu, loop, api or supervisor", nullptr},
     {"json", Argument::kNone, "", "write the table as JSON", nullptr},
@@ -225,6 +243,10 @@ std::span<const Option> run_options() {
 
 std::span<const Option> doctor_options() {
   return kDoctorOptions;
+}
+
+std::span<const Option> ctl_options() {
+  return kCtlOptions;
 }
 
 std::span<const Option> seccomp_options() {

@@ -31,6 +31,8 @@ struct Option {
 std::span<const Option> run_options();
 /// Options of `mote doctor`.
 std::span<const Option> doctor_options();
+/// Options of all verbs of `mote ctl`.
+std::span<const Option> ctl_options();
 /// Options of `mote seccomp`.
 std::span<const Option> seccomp_options();
 

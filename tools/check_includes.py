@@ -25,7 +25,7 @@ RESERVED = {
     "linux/kvm.h": r"vmm/kvm/|jail/seccomp/table\.hpp$",
     "toml++/toml.h": r"vmm/config/toml_library\.hpp$",
     "rapidjson/reader.h": r"core/json/value\.cpp$",
-    "llhttp.h": r"api/http/request_parser\.hpp$",
+    "llhttp.h": r"api/http/(request_parser\.hpp|client\.cpp)$",
     "iostream": r"$^",
     "regex": r"$^",
     "locale": r"$^",

@@ -251,6 +251,7 @@ STAGES = [
     ("net-setup", False, unittest_stage(ROOT / "tests/cli/net_setup_test.py")),
     ("jailer", True, unittest_stage(ROOT / "tests/cli/jailer_test.py")),
     ("api", True, unittest_stage(ROOT / "tests/api/api_test.py")),
+    ("ctl", True, unittest_stage(ROOT / "tests/api/ctl_test.py")),
     ("api-contract", False, unittest_stage(ROOT / "tests/api/contract_test.py", timeout=1800, requirements=ROOT / "tests/api/requirements.txt")),
     ("kvm", True, gtest_stage(BUILD / "tests/kvm/kvm_tests", timeout=900)),
     ("acts", False, gtest_stage(BUILD / "tests/acts/acts_tests")),

@@ -41,7 +41,7 @@ class General(Cli):
         self.assertIn("\n  doctor ", text)
 
     def test_help_of_commands(self):
-        for command in ("run", "doctor", "seccomp"):
+        for command in ("run", "ctl", "doctor", "seccomp"):
             result = mote(command, "--help")
             self.assertTrue(result.stdout.startswith(f"Usage: mote {command} "))
             self.assertEqual((result.returncode, result.stderr), (0, ""))

@@ -8,6 +8,7 @@
 #include <set>
 #include <sstream>
 
+#include "cli/ctl_request.hpp"
 #include "cli/options.hpp"
 
 namespace mote {
@@ -35,6 +36,7 @@ std::set<std::string> words_with_dashes(const std::string& text) {
 std::set<std::string> known_options() {
   std::set<std::string> options = {"--version", "--help"};
   for (const Option& option : run_options()) options.insert("--" + std::string(option.name));
+  for (const Option& option : ctl_options()) options.insert("--" + std::string(option.name));
   for (const Option& option : doctor_options()) options.insert("--" + std::string(option.name));
   for (const Option& option : seccomp_options()) options.insert("--" + std::string(option.name));
   return options;
@@ -48,7 +50,8 @@ TEST(Help, ListsEveryOptionOfRun) {
 }
 
 TEST(Help, FitsATerminal) {
-  for (const std::string& help : {run_help(), doctor_help(), seccomp_help(), program_help({})}) {
+  for (const std::string& help :
+       {run_help(), ctl_help(), doctor_help(), seccomp_help(), program_help({})}) {
     std::istringstream lines(help);
     for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 80u) << line;
   }
@@ -58,6 +61,13 @@ TEST(Help, ListsTheCommands) {
   const Command commands[] = {{"jump", "leave the ground", nullptr}};
   EXPECT_NE(program_help(commands).find("\n  jump               leave the ground\n"),
             std::string::npos);
+}
+
+TEST(Help, ListsWhatCanBeAskedOfAVm) {
+  const std::string help = ctl_help();
+  for (const CtlVerb& verb : ctl_verbs()) {
+    EXPECT_NE(help.find("\n  " + std::string(verb.name) + " "), std::string::npos) << verb.name;
+  }
 }
 
 TEST(Help, ShowsHowArgumentsAreWritten) {
@@ -77,6 +87,14 @@ TEST(BashCompletion, KnowsTheOptionsOfTheProgram) {
       words_with_dashes(read_file(MOTE_SOURCE_ROOT "/cli/mote.bash-completion"));
   words.erase("--");  // of compgen
   EXPECT_EQ(words, known_options());
+}
+
+TEST(BashCompletion, KnowsWhatCanBeAskedOfAVm) {
+  std::string verbs = "words='";
+  for (const CtlVerb& verb : ctl_verbs()) verbs += std::string(verb.name) + " ";
+  verbs.back() = '\n';
+  const std::string script = read_file(MOTE_SOURCE_ROOT "/cli/mote.bash-completion");
+  EXPECT_NE(script.find(verbs), std::string::npos) << verbs;
 }
 
 }  // namespace
