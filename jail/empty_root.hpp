@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// An empty root directory: no path of the host, no /proc, no /dev.
+// An empty root directory: no path of the host, no /proc, no /dev; or with nothing but some
+// folders.
 #pragma once
+
+#include <span>
+#include <string>
 
 #include "core/fd.hpp"
 #include "core/result.hpp"
@@ -14,6 +18,20 @@ namespace mote::jail {
 /// Whoever closes the last copy of the descriptor waits some tenths of a millisecond for the
 /// kernel: let it be somebody who has time.
 Result<UniqueFd> make_empty_root();
+
+/// A folder of the host that is to be seen in the sandbox.
+struct SharedFolder {
+  std::string path;  ///< absolute; where it is seen
+  UniqueFd tree;     ///< a mount of it that is attached nowhere, with all that is mounted inside
+};
+
+/// Takes hold of the folder at `path`, in which nothing can be executed and no file gives
+/// privileges. Needs CAP_SYS_ADMIN in the process's mount namespace.
+Result<SharedFolder> take_folder(const std::string& path);
+
+/// As `make_empty_root`, with `folders` at their paths. This root has to be mounted: it covers what
+/// was the root of the process's mount namespace, which has to be its own. Linux 5.12.
+Result<UniqueFd> make_root_with(std::span<const SharedFolder> folders);
 
 /// Makes it the root and the working directory of all threads that share theirs with the caller.
 /// Needs CAP_SYS_CHROOT.

@@ -43,9 +43,18 @@ constexpr Version kVersions[] = {
 
 constexpr u32 kAskForVersion = 1;  // LANDLOCK_CREATE_RULESET_VERSION
 
+/// The kernel's landlock_path_beneath_attr.
+struct [[gnu::packed]] PathBeneath {
+  u64 allowed_access;
+  i32 parent_fd;
+};
+constexpr int kPathBeneath = 1;  // LANDLOCK_RULE_PATH_BENEATH
+/// write_file, read_file, make_reg, truncate, ioctl_dev.
+constexpr u64 kUseOfFiles = 1 << 1 | 1 << 2 | 1 << 8 | 1 << 14 | 1 << 15;
+
 }  // namespace
 
-Result<UniqueFd> make_landlock_ruleset() {
+Result<UniqueFd> make_landlock_ruleset(std::span<const int> folders) {
   const long version = ::syscall(SYS_landlock_create_ruleset, nullptr, 0, kAskForVersion);
   if (version <= 0) return UniqueFd();
   const Version& known =
@@ -56,6 +65,12 @@ Result<UniqueFd> make_landlock_ruleset() {
   UniqueFd ruleset(
       static_cast<int>(::syscall(SYS_landlock_create_ruleset, &attributes, known.size, 0)));
   if (!ruleset) return Error::from_errno(errno, "cannot make Landlock rules for the VM");
+  for (const int folder : folders) {
+    const PathBeneath rule{kUseOfFiles & attributes.handled_access_fs, folder};
+    if (::syscall(SYS_landlock_add_rule, ruleset.get(), kPathBeneath, &rule, 0) != 0) {
+      return Error::from_errno(errno, "cannot make a Landlock rule for a folder of the VM");
+    }
+  }
   return ruleset;
 }
 

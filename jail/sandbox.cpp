@@ -47,12 +47,14 @@ Result<void> confine_supervisor(const UniqueFd& root) {
 }
 
 /// The supervisor's part, to its end.
-Result<int> run_supervisor(pid_t process, UniqueFd news, GuardedCgroup* cgroup) {
+Result<int> run_supervisor(pid_t process, UniqueFd news, GuardedCgroup* cgroup,
+                           const Cleanup& cleanup) {
   const int network = leave_network_namespace();
   // WHY look at no result: a VM's process that is gone by now is the next thing that is noticed.
   static_cast<void>(::send(news.get(), &network, sizeof(network), MSG_NOSIGNAL));
   std::vector<int> kept = {news.get()};
   if (cgroup != nullptr) kept.push_back(cgroup->connection());
+  if (cleanup.fd >= 0) kept.push_back(cleanup.fd);
   Result<void> ready = close_descriptors_except(std::move(kept));
   const UniqueFd vm(static_cast<int>(::syscall(SYS_pidfd_open, process, 0)));
   if (!vm) {
@@ -68,6 +70,7 @@ Result<int> run_supervisor(pid_t process, UniqueFd news, GuardedCgroup* cgroup) 
   }
   if (!ready) signal_vm(vm, SIGKILL);
   const int code = supervise(vm);
+  if (cleanup.function != nullptr) cleanup.function(cleanup.context);
   TRY(ready);
   if (cgroup != nullptr) {
     // How the VM ended is what counts for whoever started it.
@@ -111,7 +114,8 @@ Result<Sandbox> Sandbox::enter(const SandboxOptions& options) {
   }
   if (vm > 0) {
     sandbox = Sandbox();  // what it holds is the other process's
-    sandbox.exit_code_ = TRY(run_supervisor(vm, std::move(supervisors_end), options.cgroup));
+    sandbox.exit_code_ =
+        TRY(run_supervisor(vm, std::move(supervisors_end), options.cgroup, options.cleanup));
     return sandbox;
   }
   supervisors_end.reset();
@@ -122,13 +126,17 @@ Result<Sandbox> Sandbox::enter(const SandboxOptions& options) {
   // Behind the join, so that the VM's group is the root of what it sees.
   TRY(leave_host_namespaces());
   TRY(bound_capabilities());  // of this thread and all that it makes
-  sandbox.landlock_ = TRY(make_landlock_ruleset());
+  std::vector<int> trees;
+  for (const std::string& path : options.folders) {
+    trees.push_back(sandbox.folders_.emplace_back(TRY(take_folder(path))).tree.get());
+  }
+  sandbox.landlock_ = TRY(make_landlock_ruleset(trees));
   return sandbox;
 }
 
 Result<void> Sandbox::lock_in() {
   {
-    const UniqueFd root = TRY(make_empty_root());
+    const UniqueFd root = TRY(folders_.empty() ? make_empty_root() : make_root_with(folders_));
     TRY(enter_empty_root(root));
     constexpr std::byte kByte{};
     TRY(send_with_fds(news_, std::span(&kByte, 1), std::span(&root, 1)));

@@ -6,18 +6,31 @@
 #include <sys/types.h>
 
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "core/fd.hpp"
 #include "core/result.hpp"
 #include "jail/cgroup/guard.hpp"
 #include "jail/credentials.hpp"
+#include "jail/empty_root.hpp"
 
 namespace mote::jail {
 
+/// What the supervisor does when the VM's process has ended, however that happened. It has no root
+/// then, and few system calls: newfstatat and unlinkat are among them.
+struct Cleanup {
+  void (*function)(void* context) = nullptr;  ///< null: nothing
+  void* context = nullptr;
+  int fd = -1;  ///< a descriptor that it needs
+};
+
 struct SandboxOptions {
-  std::optional<uid_t> uid;         ///< none: kFirstVmUser and the process number; as root only
-  std::optional<gid_t> gid;         ///< none: the same number as the user
-  GuardedCgroup* cgroup = nullptr;  ///< what the VM's process joins; null: it stays where it is
+  std::optional<uid_t> uid;          ///< none: kFirstVmUser and the process number; as root only
+  std::optional<gid_t> gid;          ///< none: the same number as the user
+  GuardedCgroup* cgroup = nullptr;   ///< what the VM's process joins; null: it stays where it is
+  std::vector<std::string> folders;  ///< absolute paths that it goes on to see; none in another
+  Cleanup cleanup;
 };
 
 /// What the VM's process holds of its sandbox until all its threads are inside: descriptors, which
@@ -53,6 +66,7 @@ class Sandbox {
   UniqueFd supervisor_;               ///< its pidfd: the way to its network namespace
   UniqueFd news_;                     ///< where it says that this is ready; ends when it does
   UniqueFd landlock_;
+  std::vector<SharedFolder> folders_;
 };
 
 }  // namespace mote::jail

@@ -8,6 +8,8 @@
 #include <asm/ioctls.h>
 #include <asm/termbits.h>
 #include <fcntl.h>
+#include <linux/falloc.h>
+#include <linux/fs.h>
 #include <linux/if_tun.h>
 #include <linux/io_uring.h>
 #include <linux/kvm.h>
@@ -133,20 +135,22 @@ inline constexpr Rule kRules[] = {
     rule(kApi, CALL(poll), "wait for connections and requests"),
     rule(kApi, CALL(restart_syscall), "go on waiting after the process was stopped"),
 
-    // The start: from the lock-in to the guest's first instruction. Files are open by then, and the
-    // loops have their rings. Who is configured behind the lock-in makes the VM there, and again
-    // when a kernel was refused.
-    rule(kStart, CALL(ioctl), REQUEST(KVM_CREATE_VM), "a VM, where /dev/kvm is still open"),
-    rule(kStart, CALL(ioctl), REQUEST(KVM_GET_VCPU_MMAP_SIZE), "what it shares with us"),
-    rule(kStart, CALL(ioctl), REQUEST(KVM_ENABLE_CAP), "its split interrupt controller"),
-    rule(kStart, CALL(ioctl), REQUEST(KVM_SET_IDENTITY_MAP_ADDR), "its memory"),
-    rule(kStart, CALL(ioctl), REQUEST(KVM_SET_TSS_ADDR), "its memory"),
-    rule(kStart, CALL(ioctl), REQUEST(KVM_SET_USER_MEMORY_REGION), "its memory"),
-    rule(kStart, CALL(ioctl), REQUEST(KVM_CREATE_VCPU), "its vCPUs"),
-    rule(kStart, CALL(fcntl), IS(1, "command", F_DUPFD_CLOEXEC), "files for another try"),
+    // The API: another image for a disk, of what the VM's process sees.
+    rule(kApi, CALL(openat), "open it"),
+    rule(kApi, CALL(newfstatat), "what it is; whose the socket's file is at the end"),
+    rule(kApi, CALL(statx), "how it is aligned"),
+    rule(kApi, CALL(fcntl), "lock it"),
+    rule(kApi, CALL(pread64), "refuse what is no raw image; the start: images, into guest RAM"),
+    rule(kApi, CALL(fallocate), IS(1, "mode", (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE)),
+         "whether blocks can be given back"),
+    rule(kApi, CALL(ioctl), REQUEST(BLKSSZGET), "the block size of a device"),
+    rule(kApi, CALL(ioctl), REQUEST(BLKPBSZGET), "the same"),
+    rule(kApi, CALL(unlinkat), "remove the socket's file at the end"),
+
+    // The start: from the lock-in to the guest's first instruction. Files are open by then, the VM
+    // has its memory, and the loops their rings.
     rule(kStart, CALL(seccomp), IS(0, "operation", SECCOMP_SET_MODE_FILTER),
          "threads give up more when the start is over"),
-    rule(kStart, CALL(pread64), "images, into guest RAM"),
     rule(kStart, CALL(madvise), "huge pages for them"),
     rule(kStart, CALL(eventfd2), "kicks, interrupts and wake-ups"),
     rule(kStart, CALL(io_uring_register), IS(1, "opcode", IORING_REGISTER_FILES_UPDATE),
@@ -185,6 +189,8 @@ inline constexpr Rule kRules[] = {
     rule(kSupervisor, CALL(shutdown), "have the guard remove the control group"),
     rule(kSupervisor, CALL(close), "the same"),
     rule(kSupervisor, CALL(wait4), "until it has"),
+    rule(kSupervisor, CALL(newfstatat), "whether the API's socket is still the VM's"),
+    rule(kSupervisor, CALL(unlinkat), "remove it"),
     rule(kSupervisor, CALL(brk), "the heap"),
     rule(kSupervisor, CALL(clock_gettime), "the time, where the host's clock needs the kernel"),
 };

@@ -33,8 +33,7 @@ long enter_and_be_root(int fd) {
   return call(SYS_fchdir, fd) < 0 ? -1 : call(SYS_chroot, ".");
 }
 
-/// By a descriptor of a device: a vCPU's would have us wait until it stops. A start may ask for a
-/// VM, where there is somebody to ask.
+/// By a descriptor of a device: a vCPU's would have us wait until it stops.
 long make_vm() {
   constexpr int kNone = -1;
   call(SYS_ioctl, kNone, KVM_CREATE_VM, 0);
@@ -92,7 +91,7 @@ constexpr Act kActs[] = {
      }},
     {"type_into_terminal", "ioctl", Wall::kFilterAlone,
      [](const Target&) { return call(SYS_ioctl, 0, TIOCSTI, "x"); }, 0, 0, true},
-    {"new_vm", "ioctl fstat", Wall::kDescriptors, [](const Target&) { return make_vm(); }},
+    {"new_vm", "ioctl", Wall::kDescriptors, [](const Target&) { return make_vm(); }},
     {"order_ring", "io_uring_register", Wall::kRing, [](const Target&) { return order_ring(); }, 0,
      jail::roles(ThreadRole::kStart)},
 };

@@ -369,16 +369,19 @@ TEST_F(MachineThatIsNotRun, LetsAnotherBeMadeOfTheSameFiles) {
   ::mallopt(M_ARENA_MAX, 1);
   ::mallopt(M_MMAP_MAX, 0);
   const auto own = OwnMachine::prepare(config, std::move(system), &jail::seal_thread);
-  if (!own || !jail::report_forbidden_calls(kForbiddenCall, nullptr) ||
+  if (!own) ::_exit(1);
+  auto first = files.duplicate();
+  auto second = files.duplicate();
+  auto first_vm = (*own)->make_vm();
+  auto second_vm = (*own)->make_vm();
+  if (!first || !second || !first_vm || !second_vm) ::_exit(2);
+  first->kernel = std::move(no_kernel);
+  if (!jail::report_forbidden_calls(kForbiddenCall, nullptr) ||
       !jail::seal_thread(ThreadRole::kStart)) {
     ::_exit(1);
   }
-  auto first = files.duplicate();
-  auto second = files.duplicate();
-  if (!first || !second) ::_exit(2);
-  first->kernel = std::move(no_kernel);
-  if ((*own)->create(*std::move(first))) ::_exit(3);
-  if (!(*own)->create(*std::move(second))) ::_exit(4);
+  if ((*own)->create(*std::move(first), *std::move(first_vm))) ::_exit(3);
+  if (!(*own)->create(*std::move(second), *std::move(second_vm))) ::_exit(4);
   std::atomic<int> pauses{0};
   std::thread([&] { be_the_api(**own, pauses); }).detach();
   if (!(*own)->run_here() || pauses == 0) ::_exit(5);

@@ -19,8 +19,11 @@ Result<std::unique_ptr<OwnMachine>> OwnMachine::prepare(const VmConfig& config,
   return own;
 }
 
-Result<void> OwnMachine::create(HostFiles files) {
-  PreparedVm vm = TRY(PreparedVm::create(config_.machine, TRY(system_->create_vm()), timeline_));
+Result<PreparedVm> OwnMachine::make_vm() {
+  return PreparedVm::create(config_.machine, TRY(system_->create_vm()), timeline_);
+}
+
+Result<void> OwnMachine::create(HostFiles files, PreparedVm vm) {
   machine_ = TRY(Machine::create(config_, std::move(vm), std::move(files), io_, timeline_));
   return {};
 }

@@ -28,8 +28,12 @@ class OwnMachine {
   OwnMachine(const OwnMachine&) = delete;
   OwnMachine& operator=(const OwnMachine&) = delete;
 
-  /// Makes the machine of `files`, in a new VM. Again, where the kernel was refused.
-  Result<void> create(HostFiles files);
+  /// Makes a VM for it, which has its memory and vCPUs.
+  Result<PreparedVm> make_vm();
+  /// Makes the machine of `files`, in `vm`. Again, where the kernel was refused.
+  Result<void> create(HostFiles files, PreparedVm vm);
+  /// The same in a new VM.
+  Result<void> create(HostFiles files) { return create(std::move(files), TRY(make_vm())); }
   /// Runs it on a thread that becomes vCPU 0. Returns when the guest is about to run.
   Result<void> start();
   /// Runs it on the calling thread, to its end.
