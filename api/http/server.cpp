@@ -79,16 +79,26 @@ void Server::poll_once(int timeout_ms, bool accepting) {
   for (const auto& connection : connections_) {
     polled_.push_back({connection->fd(), connection->events(), 0});
   }
+  for (const Watched& watched : watched_) polled_.push_back({watched.fd, POLLIN, 0});
   if (::poll(polled_.data(), polled_.size(), timeout_ms) <= 0) return;
   const u64 now = clock_ns(CLOCK_MONOTONIC);
   if (polled_[0].revents != 0) {
     event_.drain();
     deliver(now);
   }
+  tell_watchers();
   for (std::size_t i = 0; i < connections_.size(); ++i) {
     serve(*connections_[i], polled_[2 + i].revents, now);
   }
   if (polled_[1].revents != 0) accept_client(now);
+}
+
+/// What was watched when the server went to sleep is at the end of what was polled.
+void Server::tell_watchers() {
+  const std::size_t first = 2 + connections_.size();
+  for (std::size_t i = 0; first + i < polled_.size(); ++i) {
+    if (polled_[first + i].revents != 0) watched_[i].watcher->on_readable(watched_[i].fd);
+  }
 }
 
 void Server::serve(Connection& connection, short events, u64 now) {

@@ -18,11 +18,23 @@
 
 namespace mote::http {
 
+/// Who is told of descriptors that the server watches besides its own.
+class Watcher {
+ public:
+  virtual ~Watcher() = default;
+  /// `fd` can be read. On the server's thread.
+  virtual void on_readable(int fd) = 0;
+};
+
 class Server {
  public:
   /// `handler` outlives the server.
   static Result<std::unique_ptr<Server>> create(UnixListener listener, Handler& handler,
                                                 ServerOptions options = {});
+
+  /// Has `watcher` told when `fd` can be read, for as long as it can. Before `run`, or on its
+  /// thread.
+  void watch(int fd, Watcher& watcher) { watched_.push_back({fd, &watcher}); }
 
   /// Serves until `stop`, then sends what is left for as long as `drain_ms` and closes all
   /// connections. A client that is not there, or does not read, holds up nobody.
@@ -46,6 +58,7 @@ class Server {
 
   int timeout_ms(u64 now_ns) const;
   void poll_once(int timeout_ms, bool accepting);
+  void tell_watchers();
   void serve(Connection& connection, short events, u64 now_ns);
   void accept_client(u64 now_ns);
   bool make_room(u64 now_ns);
@@ -62,8 +75,13 @@ class Server {
   std::mutex lock_;
   std::vector<std::pair<u64, Response>> responses_;  // by ticket; guarded by lock_
   std::vector<std::unique_ptr<Connection>> connections_;
-  std::vector<pollfd> polled_;
-  u64 accept_from_ns_ = 0;  // no sooner, for want of descriptors
+  struct Watched {
+    int fd;
+    Watcher* watcher;
+  };
+  std::vector<Watched> watched_;
+  std::vector<pollfd> polled_;  // our own two, the connections, what is watched
+  u64 accept_from_ns_ = 0;      // no sooner, for want of descriptors
 };
 
 }  // namespace mote::http

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/http/unix_listener.hpp"
 
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -71,11 +72,7 @@ Result<UnixListener> UnixListener::create(const std::string& path) {
     return Error::from_errno(errno, "cannot listen at '" + path + "'",
                              "the directory has to exist and be writable");
   }
-  struct stat status{};
-  if (::lstat(path.c_str(), &status) == 0) {
-    listener.device_ = status.st_dev;
-    listener.inode_ = status.st_ino;
-  }
+  TRY(listener.take_file());
   if (::listen(listener.fd(), kBacklog) != 0) {
     Error error = Error::from_errno(errno, "cannot listen at '" + path + "'");
     listener.remove();
@@ -84,11 +81,31 @@ Result<UnixListener> UnixListener::create(const std::string& path) {
   return listener;
 }
 
-void UnixListener::remove() {
+/// Remembers which file was made.
+Result<void> UnixListener::take_file() {
+  const std::size_t slash = path_.rfind('/');
+  const std::string folder = slash == std::string::npos ? "." : path_.substr(0, slash + 1);
+  name_ = slash == std::string::npos ? path_ : path_.substr(slash + 1);
+  folder_.reset(::open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   struct stat status{};
-  if (inode_ == 0 || ::lstat(path_.c_str(), &status) != 0) return;
-  if (status.st_dev == device_ && status.st_ino == inode_) ::unlink(path_.c_str());
-  inode_ = 0;
+  if (!folder_ || ::fstatat(folder_.get(), name_.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
+    Error error = Error::from_errno(errno, "cannot examine the socket '" + path_ + "'");
+    ::unlink(path_.c_str());
+    return error;
+  }
+  device_ = status.st_dev;
+  inode_ = status.st_ino;
+  return {};
+}
+
+void UnixListener::remove() {
+  if (!folder_) return;
+  struct stat status{};
+  if (::fstatat(folder_.get(), name_.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+      status.st_dev == device_ && status.st_ino == inode_) {
+    ::unlinkat(folder_.get(), name_.c_str(), 0);
+  }
+  folder_.reset();
 }
 
 }  // namespace mote::http

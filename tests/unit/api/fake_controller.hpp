@@ -22,7 +22,9 @@ class FakeController : public Controller {
   Result<void> put_boot_source(KernelConfig kernel) override {
     note("put_boot_source");
     if (::access(kernel.path.c_str(), R_OK) != 0) {
-      return Error::from_errno(errno, "The kernel file cannot be opened");
+      return Error::from_errno(
+          errno, "The kernel file cannot be opened: kernel '" + kernel.path + "': cannot be opened",
+          "check the path and who may read it");
     }
     vm.kernel = std::move(kernel);
     return {};
