@@ -68,11 +68,7 @@ Result<BlockImage> BlockImage::open(const std::string& path, bool read_only, boo
       open_file(path, flags | O_NONBLOCK,
                 "it is the image of a disk; name one that this user may open, or set read_only"));
   image.file_ = std::move(file);
-  TRY(image.judge());
-  TRY(image.lock());
-  TRY(image.refuse_formats());
-  image.warn_of_tail(TRY(image.bytes()));
-  TRY(image.look_at_blocks());
+  TRY(image.examine());
   // WHY open once more: a ring lets go of its files some time after the process has ended, and a
   // lock would last as long; and a ring on older kernels does not wait for a non-blocking file.
   image.lock_ = std::move(image.file_);
@@ -82,6 +78,37 @@ Result<BlockImage> BlockImage::open(const std::string& path, bool read_only, boo
     image.file_ = TRY(image.open_again(flags | O_DIRECT));
   }
   return image;
+}
+
+Result<BlockImage> BlockImage::adopt(UniqueFd file, std::string name, bool read_only, bool direct) {
+  BlockImage image;
+  image.path_ = std::move(name);
+  image.read_only_ = read_only;
+  const int flags = ::fcntl(file.get(), F_GETFL);
+  if (flags < 0) return Error::from_errno(errno, "cannot examine " + disk(image.path_));
+  if ((flags & O_ACCMODE) != O_RDWR && !(read_only && (flags & O_ACCMODE) == O_RDONLY)) {
+    return Error::config(disk(image.path_) +
+                         (read_only ? ": its descriptor cannot be read -- open it with O_RDONLY"
+                                    : ": its descriptor cannot be written -- open it with O_RDWR, "
+                                      "or set read_only"));
+  }
+  if (direct) {
+    return Error::config(disk(image.path_) +
+                         ": a file that comes as a descriptor cannot be read past the page cache "
+                         "-- choose another cache mode");
+  }
+  image.file_ = std::move(file);
+  TRY(image.examine());
+  image.lock_ = TRY(mote::duplicate(image.file_));
+  return image;
+}
+
+Result<void> BlockImage::examine() {
+  TRY(judge());
+  TRY(lock());
+  TRY(refuse_formats());
+  warn_of_tail(TRY(bytes()));
+  return look_at_blocks();
 }
 
 Result<BlockImage> BlockImage::duplicate() const {
@@ -104,6 +131,17 @@ Result<UniqueFd> BlockImage::open_again(int flags) const {
   const std::string self = format("/proc/self/fd/%d", lock_.get());
   UniqueFd file(::open(self.c_str(), flags | O_CLOEXEC));
   if (file) return file;
+  // In the sandbox there is no /proc: the path once more, if it still leads to the same file.
+  if (errno == ENOENT) {
+    file.reset(::open(path_.c_str(), flags | O_CLOEXEC));
+    struct stat first{};
+    struct stat second{};
+    if (file && (::fstat(lock_.get(), &first) != 0 || ::fstat(file.get(), &second) != 0 ||
+                 first.st_dev != second.st_dev || first.st_ino != second.st_ino)) {
+      return Error::host(disk(path_) + ": another file was put in its place meanwhile");
+    }
+    if (file) return file;
+  }
   return Error::from_errno(errno, "cannot open " + disk(path_) + " once more",
                            (flags & O_DIRECT) != 0
                                ? "its file system has no direct I/O; choose another cache mode"

@@ -25,6 +25,9 @@ class BlockImage {
   /// none that can be a disk, else Fault::kHost. An empty one can: it keeps a place for another.
   /// Warns of an end that no sector reaches.
   static Result<BlockImage> open(const std::string& path, bool read_only, bool direct);
+  /// Takes over a file that another process has opened, for writing unless `read_only`. Messages
+  /// call it `name`. Not with `direct`, which takes a second way to the file.
+  static Result<BlockImage> adopt(UniqueFd file, std::string name, bool read_only, bool direct);
   /// The same open files once more. The lock lives as long as one of them.
   Result<BlockImage> duplicate() const;
 
@@ -50,6 +53,7 @@ class BlockImage {
  private:
   BlockImage() = default;
   Result<UniqueFd> open_again(int flags) const;
+  Result<void> examine();
   Result<void> judge();
   Result<void> lock();
   Error refuse_lock() const;
