@@ -46,6 +46,22 @@ virtio::Block* Disks::find(std::string_view id) const {
   return nullptr;
 }
 
+void Disks::collect(MetricsSink& sink) const {
+  for (const auto& block : blocks_) {
+    const virtio::Block::Counters counters = block->counters();
+    const auto show = [&](const char* name, u64 value) {
+      sink.counter("block", block->name(), name, value);
+    };
+    show("read_count", counters.read_count);
+    show("read_bytes", counters.read_bytes);
+    show("write_count", counters.write_count);
+    show("write_bytes", counters.write_bytes);
+    show("flush_count", counters.flush_count);
+    show("execute_fails", counters.error_count);
+    show("rate_limiter_throttled_events", counters.throttled);
+  }
+}
+
 void Disks::look_at_sizes() {
   for (const auto& block : blocks_) block->look_at_size();
 }

@@ -9,6 +9,7 @@
 
 #include "core/event_loop.hpp"
 #include "core/guest_memory.hpp"
+#include "core/metrics.hpp"
 #include "core/result.hpp"
 #include "devices/virtio/block/block.hpp"
 #include "vmm/config/vm_config.hpp"
@@ -26,6 +27,8 @@ class Disks {
   std::span<const std::unique_ptr<virtio::Block>> devices() const { return blocks_; }
   /// The disk that the configuration calls `id`; null when there is none.
   virtio::Block* find(std::string_view id) const;
+  /// Shows what each of them counts. Any thread.
+  void collect(MetricsSink& sink) const;
   /// See virtio::Block. Any thread.
   void look_at_sizes();
 

@@ -5,6 +5,7 @@
 #include <array>
 #include <span>
 
+#include "core/log.hpp"
 #include "core/text.hpp"
 #include "vmm/arch/acpi.hpp"
 #include "vmm/arch/cpu_state.hpp"
@@ -200,11 +201,22 @@ void Machine::collect(MetricsSink& sink) const {
     for (const auto& vcpu : vcpus_) count += vcpu->exits(kind);
     sink.counter("vcpu", {}, name, count);
   }
+  disks_.collect(sink);
+  nets_.collect(sink);
   const Serial::Counters serial = board_->serial().counters();
   sink.counter("uart", {}, "read_count", serial.received);
   sink.counter("uart", {}, "missed_read_count", serial.receive_dropped);
   sink.counter("uart", {}, "write_count", serial.sent);
   sink.counter("uart", {}, "missed_write_count", serial.send_dropped);
+}
+
+void Machine::send_ctrl_alt_del() {
+  loop_.post(Completion::to<&Machine::press_ctrl_alt_del>(this));
+}
+
+void Machine::press_ctrl_alt_del(i32) {
+  if (board_->i8042().send_ctrl_alt_del()) return;
+  log(LogLevel::kWarn, "the guest has no keyboard in use: it does not hear of Ctrl-Alt-Del");
 }
 
 void Machine::stop() {

@@ -63,6 +63,7 @@ class Machine final : private PowerSink,
   EventLoop& loop() { return loop_; }
   Console& console() { return *console_; }
   Disks& disks() { return disks_; }
+  Nets& nets() { return nets_; }
 
   /// All that comes before the first instruction: starts the threads of the further vCPUs, has
   /// `seal` confine each vCPU's thread, the calling one for vCPU 0, and waits for those of `io`,
@@ -84,6 +85,8 @@ class Machine final : private PowerSink,
   void stop();
   /// Shows what has been counted since the machine was made: groups "vcpu" and "uart". Any thread.
   void collect(MetricsSink& sink) const;
+  /// Presses these keys of the guest's keyboard. Any thread; once the loops run.
+  void send_ctrl_alt_del();
   /// Set from the moment `on_end` is called.
   const std::optional<End>& end() const { return end_; }
 
@@ -98,6 +101,7 @@ class Machine final : private PowerSink,
                             std::span<const CpuidMask> masks);
   void finish(End end);
   Result<void> check_lives();
+  void press_ctrl_alt_del(i32);
 
   void power_off() override { finish({EndKind::kPowerOff, {}}); }
   void reset() override { finish({EndKind::kReset, {}}); }

@@ -54,4 +54,21 @@ virtio::Net* Nets::find(std::string_view id) const {
   return nullptr;
 }
 
+void Nets::collect(MetricsSink& sink) const {
+  for (const auto& net : nets_) {
+    const virtio::Net::Counters counters = net->counters();
+    const auto show = [&](const char* name, u64 value) {
+      sink.counter("net", net->name(), name, value);
+    };
+    show("rx_packets_count", counters.received);
+    show("rx_bytes_count", counters.received_bytes);
+    show("rx_dropped", counters.receive_dropped);
+    show("rx_rate_limiter_throttled", counters.receive_throttled);
+    show("tx_packets_count", counters.sent);
+    show("tx_bytes_count", counters.sent_bytes);
+    show("tx_dropped", counters.send_dropped);
+    show("tx_rate_limiter_throttled", counters.send_throttled);
+  }
+}
+
 }  // namespace mote

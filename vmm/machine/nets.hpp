@@ -9,6 +9,7 @@
 
 #include "core/event_loop.hpp"
 #include "core/guest_memory.hpp"
+#include "core/metrics.hpp"
 #include "core/result.hpp"
 #include "devices/virtio/net/net.hpp"
 #include "devices/virtio/net/tap.hpp"
@@ -27,6 +28,8 @@ class Nets {
   std::span<const std::unique_ptr<virtio::Net>> devices() const { return nets_; }
   /// The interface that the configuration calls `id`; null when there is none.
   virtio::Net* find(std::string_view id) const;
+  /// Shows what each of them counts. Any thread.
+  void collect(MetricsSink& sink) const;
 
  private:
   std::vector<std::unique_ptr<virtio::Net>> nets_;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vmm/machine/virtio_devices.hpp"
 
+#include <algorithm>
+
 #include "core/text.hpp"
 #include "devices/virtio/block/block.hpp"
 #include "devices/virtio/net/net.hpp"
@@ -30,6 +32,13 @@ LoopOptions loop_options(const VmConfig& config) {
                   static_cast<u32>(config.nets.size()) * virtio::Net::kFilesPerLoop;
   options.poll_ns = u64{config.machine.poll_us} * 1000;
   return options;
+}
+
+LoopOptions most_loop_options(const MachineConfig& machine) {
+  constexpr u32 kFiles = std::max(virtio::Block::kFilesPerLoop, virtio::Net::kFilesPerLoop);
+  return {.operations = kOperations,
+          .files = static_cast<u32>(kMaxVirtioDevices) * kFiles,
+          .poll_ns = u64{machine.poll_us} * 1000};
 }
 
 std::vector<std::string> virtio_words(const VmConfig& config, bool announced_by_acpi) {

@@ -25,6 +25,9 @@ u32 loop_count(const VmConfig& config);
 
 /// What each of the loops has to be made for. Pure.
 LoopOptions loop_options(const VmConfig& config);
+/// The same for a machine whose devices are not known yet: as many as there may be, of `machine`'s
+/// ways. Pure.
+LoopOptions most_loop_options(const MachineConfig& machine);
 
 /// The words that tell a guest of its devices: where they are, unless ACPI does that, and which
 /// disk is the root. Pure.
