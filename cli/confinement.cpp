@@ -24,29 +24,40 @@ std::vector<int> given_fds(const VmConfig& config) {
 
 }  // namespace
 
-Result<Confinement> Confinement::enter(const VmConfig& config) {
+Result<void> Confinement::enable_filters(int forbidden_call) {
+  if (!jail::kCanSeal) {
+    log(LogLevel::kWarn, "no system call filters: this build has sanitizers, which need any call");
+    return {};
+  }
+  seal_ = &jail::seal_thread;
+  return jail::report_forbidden_calls(forbidden_call, &RawTerminal::restore);
+}
+
+Result<Confinement> Confinement::enter(const VmConfig& config, const ConfinementNeeds& needs) {
   Confinement confinement;
-  if (!config.sandbox.enabled) {
+  const bool has_filters = config.sandbox.enabled || needs.filters_alone;
+  if (!has_filters) {
     log(LogLevel::kWarn,
         "no sandbox: a guest that breaks out of its machine has all that this user has");
+  }
+  // Before there are two processes, so that both do.
+  if (has_filters) TRY(confinement.enable_filters(needs.forbidden_call));
+  if (!config.sandbox.enabled) {
     confinement.cgroup_ = TRY(apply_limits(config));
     if (confinement.cgroup_) TRY(confinement.cgroup_->join());
     return confinement;
   }
-  if (jail::kCanSeal) {
-    confinement.seal_ = &jail::seal_thread;
-    // Before there are two processes, so that both do.
-    TRY(jail::report_forbidden_calls(static_cast<int>(ExitCode::kForbiddenCall),
-                                     &RawTerminal::restore));
-  } else {
-    log(LogLevel::kWarn, "no system call filters: this build has sanitizers, which need any call");
-  }
-  TRY(jail::close_descriptors_except(given_fds(config)));
+  std::vector<int> kept = given_fds(config);
+  kept.insert(kept.end(), needs.fds.begin(), needs.fds.end());
+  if (needs.cleanup.fd >= 0) kept.push_back(needs.cleanup.fd);
+  TRY(jail::close_descriptors_except(std::move(kept)));
   confinement.cgroup_ = TRY(apply_limits(config));
   confinement.sandbox_ =
       TRY(jail::Sandbox::enter({.uid = config.sandbox.uid,
                                 .gid = config.sandbox.gid,
-                                .cgroup = confinement.cgroup_ ? &*confinement.cgroup_ : nullptr}));
+                                .cgroup = confinement.cgroup_ ? &*confinement.cgroup_ : nullptr,
+                                .folders = needs.folders,
+                                .cleanup = needs.cleanup}));
   return confinement;
 }
 
@@ -72,6 +83,13 @@ Result<void> Confinement::lock_in(std::span<const std::unique_ptr<IoThread>> io)
   }
   sandbox_.reset();
   return result;
+}
+
+Result<void> Confinement::lock_in() {
+  if (!sandbox_) return {};
+  TRY(sandbox_->lock_in());
+  sandbox_.reset();
+  return {};
 }
 
 }  // namespace mote

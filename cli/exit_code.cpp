@@ -14,6 +14,7 @@ constexpr ExitCodeText kExitCodes[] = {
     {ExitCode::kTripleFault, "the guest triple-faulted"},
     {ExitCode::kVcpuFailure, "KVM could not go on with a vCPU"},
     {ExitCode::kUserEscape, "ended by the user with Ctrl-a x"},
+    {ExitCode::kStopped, "a client of the API stopped the VM"},
     {ExitCode::kForbiddenCall, "the monitor made a forbidden system call"},
     {ExitCode::kInterrupted, "ended by SIGINT"},
     {ExitCode::kTerminated, "ended by SIGTERM"},

@@ -19,6 +19,7 @@ enum class ExitCode : int {
   kTripleFault = 17,    ///< the guest triple-faulted
   kVcpuFailure = 18,    ///< KVM could not go on with a vCPU
   kUserEscape = 20,     ///< the user typed Ctrl-a x
+  kStopped = 21,        ///< a client of the API had the VM stopped
   kForbiddenCall = 32,  ///< a thread made a system call that its role may not make
   kInterrupted = 130,   ///< SIGINT
   kTerminated = 143,    ///< SIGTERM

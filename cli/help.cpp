@@ -30,6 +30,14 @@ std::string option_rows(std::span<const Option> options) {
   return text;
 }
 
+std::string exit_code_rows() {
+  std::string text = "\nExit codes:\n";
+  for (const ExitCodeText& exit_code : exit_codes()) {
+    text += row(std::to_string(static_cast<int>(exit_code.code)), exit_code.meaning);
+  }
+  return text;
+}
+
 }  // namespace
 
 std::string program_help(std::span<const Command> commands) {
@@ -54,11 +62,24 @@ std::string run_help() {
       "With the serial port on a terminal, Ctrl-a x ends the VM.\n"
       "\n";
   text += option_rows(run_options());
-  text += "\nExit codes:\n";
-  for (const ExitCodeText& exit_code : exit_codes()) {
-    text += row(std::to_string(static_cast<int>(exit_code.code)), exit_code.meaning);
-  }
-  return text;
+  return text + exit_code_rows();
+}
+
+std::string serve_help() {
+  return "Usage: mote serve --api-sock PATH [OPTION]...\n"
+         "\n"
+         "Serves the API of one VM, which clients configure, start and drive; ends with\n"
+         "it. They name files below --dir and taps of --tap, or pass descriptors.\n"
+         "\n" +
+         option_rows(serve_options()) + exit_code_rows();
+}
+
+std::string firecracker_help(std::span<const Option> options) {
+  return "Usage: firecracker [OPTION]...\n"
+         "\n"
+         "Mote, called as Firecracker: serves the API of one VM.\n"
+         "\n" +
+         option_rows(options);
 }
 
 std::string doctor_help() {

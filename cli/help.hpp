@@ -8,6 +8,8 @@
 
 namespace mote {
 
+struct Option;
+
 /// One sub-command of the program.
 struct Command {
   std::string_view name;
@@ -18,6 +20,9 @@ struct Command {
 
 std::string program_help(std::span<const Command> commands);
 std::string run_help();
+std::string serve_help();
+/// Of the program by the name of `firecracker`, which has these `options`.
+std::string firecracker_help(std::span<const Option> options);
 std::string doctor_help();
 std::string ctl_help();
 std::string seccomp_help();

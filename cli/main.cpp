@@ -11,6 +11,9 @@
 #include "cli/options.hpp"
 #include "cli/run.hpp"
 #include "cli/seccomp_table.hpp"
+#include "cli/serve/arguments.hpp"
+#include "cli/serve/firecracker.hpp"
+#include "cli/serve/serve.hpp"
 #include "cli/version.hpp"
 #include "vmm/config/nearest.hpp"
 #include "vmm/config/toml_reader.hpp"
@@ -52,6 +55,30 @@ int run(std::span<const char* const> words) {
   if (!config) return fail(config.error());
   timeline.mark("configuration read");
   return run_command(*config, timeline);
+}
+
+int serve_api(std::span<const char* const> words) {
+  Timeline timeline;
+  const auto line = parse_command_line("mote serve", serve_options(), words);
+  if (!line) return fail(line.error());
+  if (line->has("help")) return print(serve_help());
+  auto options = serve_arguments(*line);
+  if (!options) return fail(options.error());
+  const auto code = serve(*std::move(options), timeline);
+  return code ? static_cast<int>(*code) : fail(code.error());
+}
+
+int firecracker(std::span<const char* const> words) {
+  Timeline timeline;
+  FirecrackerCommand command = parse_firecracker(words);
+  if (!command.text.empty()) {
+    std::fputs(command.text.c_str(), command.is_error ? stderr : stdout);
+    return command.exit_code;
+  }
+  const auto code = serve(std::move(command.options), timeline);
+  if (code) return firecracker_exit_code(*code);
+  std::fprintf(stderr, "%s\n", code.error().message().c_str());
+  return kFirecrackerFailure;
 }
 
 int doctor(std::span<const char* const> words) {
@@ -96,6 +123,7 @@ int seccomp(std::span<const char* const> words) {
 
 constexpr Command kCommands[] = {
     {"run", "boot a guest", run},
+    {"serve", "serve the REST API of one VM", serve_api},
     {"ctl", "ask something of a VM that has an API", ctl},
     {"doctor", "list what this host offers and what is missing", doctor},
     {"seccomp", "show which system calls are left in the sandbox", seccomp},
@@ -123,5 +151,8 @@ int dispatch(std::span<const char* const> words) {
 
 int main(int argc, char** argv) {
   const std::span<char*> words(argv, static_cast<std::size_t>(argc));
-  return mote::dispatch({words.data() + (argc > 0 ? 1 : 0), words.size() - (argc > 0 ? 1 : 0)});
+  const std::size_t names = argc > 0 ? 1 : 0;
+  const std::span<const char* const> arguments(words.data() + names, words.size() - names);
+  if (argc > 0 && mote::is_called_firecracker(words[0])) return mote::firecracker(arguments);
+  return mote::dispatch(arguments);
 }

@@ -187,6 +187,32 @@ constexpr Option kRunOptions[] = {
     {"help", Argument::kNone, "", "show this text", nullptr},
 };
 
+constexpr Option kServeOptions[] = {
+    {"api-sock", Argument::kRequired, "PATH", "Unix socket that the API is served at", nullptr},
+    {"id", Argument::kRequired, "ID", "what the VM is called (default anonymous-instance)",
+     nullptr},
+    {"config-file", Argument::kRequired, "FILE", "start the VM that FILE.json or FILE.toml says",
+     nullptr},
+    {"no-api", Argument::kNone, "", "serve no socket; with --config-file", nullptr},
+    {"dir", Argument::kRequired, "FOLDER", "let clients name files below FOLDER; may be repeated",
+     nullptr},
+    {"tap", Argument::kRequired, "NAME", "let clients name this tap; may be repeated", nullptr},
+    {"log-path", Argument::kRequired, "FILE", "file or FIFO that the log goes to", nullptr},
+    {"log-level", Argument::kRequired, "LEVEL", "off, error, warning (default), info or debug",
+     nullptr},
+    {"log-format", Argument::kRequired, "HOW", "plain (default), firecracker or json", nullptr},
+    {"metrics-path", Argument::kRequired, "FILE", "file or FIFO that metrics go to, as JSON lines",
+     nullptr},
+    {"uid", Argument::kRequired, "N", "user that root's VM runs as (default: one of its own)",
+     set_uid},
+    {"gid", Argument::kRequired, "N", "group that root's VM runs as (default: as its user)",
+     set_gid},
+    {"no-sandbox", Argument::kNone, "", "do not confine the monitor: for debugging", clear_sandbox},
+    {"limit", Argument::kRequired, "LIMITS",
+     "what the VM may take: cpu=1.5,memory=256MiB,pids=32...", set_limits},
+    {"help", Argument::kNone, "", "show this text", nullptr},
+};
+
 constexpr Option kDoctorOptions[] = {
     {"json", Argument::kNone, "", "write the findings as JSON", nullptr},
     {"help", Argument::kNone, "", "show this text", nullptr},
@@ -239,6 +265,10 @@ const Option* find_option(std::string_view word, std::span<const Option> options
 
 std::span<const Option> run_options() {
   return kRunOptions;
+}
+
+std::span<const Option> serve_options() {
+  return kServeOptions;
 }
 
 std::span<const Option> doctor_options() {

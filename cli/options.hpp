@@ -29,6 +29,8 @@ struct Option {
 
 /// Options of `mote run`, in the order of its help.
 std::span<const Option> run_options();
+/// Options of `mote serve`.
+std::span<const Option> serve_options();
 /// Options of `mote doctor`.
 std::span<const Option> doctor_options();
 /// Options of all verbs of `mote ctl`.

@@ -13,10 +13,11 @@
 
 #include "cli/confinement.hpp"
 #include "cli/exit_code.hpp"
+#include "cli/session.hpp"
+#include "cli/signals.hpp"
 #include "cli/terminal.hpp"
 #include "cli/timeline_report.hpp"
 #include "core/log.hpp"
-#include "core/loop_alarm.hpp"
 #include "core/text.hpp"
 #include "vmm/kvm/system.hpp"
 #include "vmm/machine/console.hpp"
@@ -28,108 +29,32 @@
 namespace mote {
 namespace {
 
-/// How long a reader of the serial output may take for what is left at the end.
-constexpr u64 kFlushTimeNs = 1'000'000'000;
-
-/// The signals that end a run, or have it look at its disks.
-sigset_t served_signals() {
-  sigset_t signals;
-  sigemptyset(&signals);
-  for (const int number : {SIGINT, SIGTERM, SIGUSR1}) sigaddset(&signals, number);
-  return signals;
-}
-
-/// Before there is another process or thread, so that all inherit it.
-void prepare_signals() {
-  const sigset_t signals = served_signals();
-  ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  ::signal(SIGPIPE, SIG_IGN);  // a write that fails says so itself
-  // In the background of a terminal the VM goes on without input instead of being stopped.
-  ::signal(SIGTTIN, SIG_IGN);
-  ::signal(SIGTTOU, SIG_IGN);
-}
-
-Result<UniqueFd> signals_to_read() {
-  const sigset_t signals = served_signals();
-  UniqueFd fd(::signalfd(-1, &signals, SFD_CLOEXEC));
-  if (!fd) return Error::from_errno(errno, "cannot create a signalfd");
-  return fd;
-}
-
-ExitCode exit_code(EndKind kind) {
-  switch (kind) {
-    case EndKind::kPowerOff:
-      return ExitCode::kPowerOff;
-    case EndKind::kReset:
-      return ExitCode::kReset;
-    case EndKind::kTripleFault:
-      return ExitCode::kTripleFault;
-    case EndKind::kVcpuFailure:
-      return ExitCode::kVcpuFailure;
-    case EndKind::kSealFailure:
-      break;
-  }
-  return ExitCode::kHostFailure;
-}
-
-/// What ends a run, whichever comes first: the guest, a signal, the user. Lives on the loop's
-/// thread.
-class Session final : private AlarmHandler {
+/// Signals that come while the guest runs. Lives on the loop's thread.
+class SignalReader {
  public:
   /// Before the loop runs.
-  Session(Machine& machine, UniqueFd signals)
-      : loop_(machine.loop()), machine_(machine), signals_(std::move(signals)) {
-    flush_alarm_.set_handler(*this);
-    machine_.console().set_escape(Completion::to<&Session::on_escape>(this));
-    read_signal();
+  SignalReader(Machine& machine, Session& session, UniqueFd signals)
+      : machine_(machine), session_(session), signals_(std::move(signals)) {
+    read();
   }
-
-  void on_guest_end(i32) { finish(exit_code(machine_.end()->kind)); }
-  /// Without its loop there is nobody to stop the guest later, or to serve its devices.
-  void on_loop_failure(i32) {
-    machine_.stop();
-    loop_.stop();
-  }
-  /// Set when the loop has stopped.
-  std::optional<ExitCode> code() const { return code_; }
 
  private:
-  void read_signal() {
-    loop_.read(signals_.get(), std::as_writable_bytes(std::span(&signal_, 1)),
-               Completion::to<&Session::on_signal>(this));
+  void read() {
+    machine_.loop().read(signals_.get(), std::as_writable_bytes(std::span(&signal_, 1)),
+                         Completion::to<&SignalReader::on_signal>(this));
   }
-  void on_escape(i32) { finish(ExitCode::kUserEscape); }
   void on_signal(i32) {
     if (signal_.ssi_signo == SIGUSR1) {
       machine_.disks().look_at_sizes();
-      return read_signal();
+      return read();
     }
-    finish(signal_.ssi_signo == SIGINT ? ExitCode::kInterrupted : ExitCode::kTerminated);
+    session_.finish(signal_.ssi_signo == SIGINT ? ExitCode::kInterrupted : ExitCode::kTerminated);
   }
 
-  void finish(ExitCode code) {
-    if (code_) return;
-    code_ = code;
-    machine_.stop();
-    machine_.console().finish(Completion::to<&Session::on_flushed>(this));
-    if (!flushed_) flush_alarm_.arm(flush_alarm_.now_ns() + kFlushTimeNs);
-  }
-  void on_flushed(i32) {
-    flushed_ = true;
-    loop_.stop();
-  }
-  void on_alarm() override {
-    log(LogLevel::kWarn, "nobody reads the serial output: what is left of it is lost");
-    loop_.stop();
-  }
-
-  EventLoop& loop_;
   Machine& machine_;
+  Session& session_;
   UniqueFd signals_;
   signalfd_siginfo signal_{};
-  LoopAlarm flush_alarm_{loop_};
-  std::optional<ExitCode> code_;
-  bool flushed_ = false;
 };
 
 /// The first one asks for CPUID. More than one are of use to virtio devices only.
@@ -159,9 +84,9 @@ Result<void> end_loops(std::span<const std::unique_ptr<IoThread>> threads) {
 Result<ExitCode> run_to_end(Machine& machine, std::span<const std::unique_ptr<IoThread>> io,
                             Session& session, ThreadSeal seal) {
   for (const auto& thread : io) {
-    thread->run_loop(Completion::to<&Session::on_loop_failure>(&session));
+    thread->run_loop(session.loop_failure());
   }
-  TRY(machine.prepare_to_run(io, seal, Completion::to<&Session::on_guest_end>(&session)));
+  TRY(machine.prepare_to_run(io, seal, session.guest_end()));
   machine.run();
   if (!io.front()->join() || !session.code()) TRY(end_loops(io));
   return session.code().value_or(ExitCode::kHostFailure);
@@ -190,7 +115,7 @@ Result<ExitCode> run_vm(const VmConfig& config, Timeline& timeline) {
   // Before anything that takes time, so that what is typed meanwhile is not echoed; and before the
   // process is split, so that its supervisor gives the terminal back whatever becomes of the VM.
   std::optional<RawTerminal> terminal;
-  if (config.serial.mode == SerialMode::kStdio) terminal.emplace();
+  if (config.serial.mode == SerialMode::kStdio) terminal.emplace().begin();
   Confinement confinement = TRY(Confinement::enter(config));
   if (const auto code = confinement.supervisors_exit_code()) return static_cast<ExitCode>(*code);
   timeline.mark("process split");
@@ -211,7 +136,9 @@ Result<ExitCode> run_vm(const VmConfig& config, Timeline& timeline) {
   TRY(confinement.lock_in(io));
   timeline.mark("locked in");
   const auto machine = TRY(Machine::create(config, std::move(vm), std::move(files), io, timeline));
-  Session session(*machine, std::move(signals));
+  Session session(
+      *machine, {[](void* loop, i32) { static_cast<EventLoop*>(loop)->stop(); }, &machine->loop()});
+  const SignalReader signal_reader(*machine, session, std::move(signals));
   // WHY there is no way back from here: sealed threads may not take anything apart, and the kernel
   // takes memory, VM and ring back at once, quicker than one destructor after the other.
   const Result<ExitCode> code = run_to_end(*machine, io, session, confinement.seal());

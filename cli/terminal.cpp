@@ -11,7 +11,7 @@ namespace {
 
 // Signal handlers can only reach what is global.
 termios g_saved;
-volatile std::sig_atomic_t g_raw = 0;
+volatile std::sig_atomic_t g_is_saved = 0;
 
 /// Signals that end the process where it stands. SIGINT and SIGTERM are served by the event loop.
 constexpr int kFatalSignals[] = {SIGHUP, SIGQUIT, SIGABRT, SIGSEGV, SIGBUS,
@@ -37,16 +37,20 @@ RawTerminal::RawTerminal() {
   action.sa_sigaction = &restore_and_die;
   action.sa_flags = static_cast<int>(SA_SIGINFO | SA_RESETHAND | SA_NODEFER);
   for (const int signal : kFatalSignals) ::sigaction(signal, &action, nullptr);
+  g_is_saved = 1;
+}
+
+void RawTerminal::begin() {
+  if (g_is_saved == 0) return;
   termios raw = g_saved;
   ::cfmakeraw(&raw);
   raw.c_oflag |= OPOST | ONLCR;  // messages of our own end in a plain newline
-  g_raw = 1;
   ::tcsetattr(STDIN_FILENO, TCSANOW, &raw);
 }
 
 void RawTerminal::restore() {
-  if (g_raw == 0) return;
-  g_raw = 0;
+  if (g_is_saved == 0) return;
+  g_is_saved = 0;
   ::tcsetattr(STDIN_FILENO, TCSANOW, &g_saved);
 }
 

@@ -36,6 +36,7 @@ std::set<std::string> words_with_dashes(const std::string& text) {
 std::set<std::string> known_options() {
   std::set<std::string> options = {"--version", "--help"};
   for (const Option& option : run_options()) options.insert("--" + std::string(option.name));
+  for (const Option& option : serve_options()) options.insert("--" + std::string(option.name));
   for (const Option& option : ctl_options()) options.insert("--" + std::string(option.name));
   for (const Option& option : doctor_options()) options.insert("--" + std::string(option.name));
   for (const Option& option : seccomp_options()) options.insert("--" + std::string(option.name));
@@ -51,7 +52,7 @@ TEST(Help, ListsEveryOptionOfRun) {
 
 TEST(Help, FitsATerminal) {
   for (const std::string& help :
-       {run_help(), ctl_help(), doctor_help(), seccomp_help(), program_help({})}) {
+       {run_help(), serve_help(), ctl_help(), doctor_help(), seccomp_help(), program_help({})}) {
     std::istringstream lines(help);
     for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 80u) << line;
   }

@@ -1,0 +1,468 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/serve/controller.hpp"
+
+#include <sys/stat.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <utility>
+
+#include "core/json/writer.hpp"
+#include "core/log.hpp"
+#include "vmm/config/resource_rules.hpp"
+#include "vmm/config/validate.hpp"
+#include "vmm/machine/buckets.hpp"
+
+namespace mote {
+namespace {
+
+using api::VmState;
+
+/// How long a client that has just started the process is served before the process makes what
+/// needs no configuration.
+constexpr u64 kPrepareAfterNs = 2'000'000;
+/// How often metrics are written without being asked for.
+constexpr u64 kMetricsPeriodNs = 60'000'000'000;
+
+/// The rules want to know where a disk is.
+VmConfig with_paths(VmConfig config) {
+  for (BlockConfig& drive : config.blocks) {
+    if (drive.path.empty()) drive.path = "(passed as a descriptor)";
+  }
+  return config;
+}
+
+/// A process keeps what it has logged to open.
+constexpr std::size_t kMostLogs = 8;
+
+Result<UniqueFd> make_timer(u64 first_ns, u64 period_ns) {
+  UniqueFd timer(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
+  const auto spec = [](u64 ns) {
+    return timespec{.tv_sec = static_cast<time_t>(ns / 1'000'000'000),
+                    .tv_nsec = static_cast<long>(ns % 1'000'000'000)};
+  };
+  const itimerspec times{.it_interval = spec(period_ns), .it_value = spec(first_ns)};
+  if (!timer || ::timerfd_settime(timer.get(), 0, &times, nullptr) != 0) {
+    return Error::from_errno(errno, "cannot make a timer");
+  }
+  return timer;
+}
+
+std::string member(std::string_view name, std::string_view value) {
+  return json::quoted(name) + ":" + json::quoted(value);
+}
+
+std::string_view reason_of(std::optional<ExitCode> code) {
+  switch (code.value_or(ExitCode::kHostFailure)) {
+    case ExitCode::kPowerOff:
+      return "guest power-off";
+    case ExitCode::kReset:
+      return "guest reset";
+    case ExitCode::kTripleFault:
+      return "triple fault";
+    case ExitCode::kVcpuFailure:
+      return "vCPU failure";
+    case ExitCode::kUserEscape:
+      return "user at the console";
+    case ExitCode::kInterrupted:
+      return "SIGINT";
+    case ExitCode::kTerminated:
+      return "SIGTERM";
+    case ExitCode::kStopped:
+      return "stopped by a client";
+    default:
+      return "host failure";
+  }
+}
+
+bool is_crash(std::optional<ExitCode> code) {
+  return !code || *code == ExitCode::kTripleFault || *code == ExitCode::kVcpuFailure ||
+         *code == ExitCode::kHostFailure;
+}
+
+}  // namespace
+
+Result<void> VmController::attach(http::Server& server, api::EventLog& events) {
+  server_ = &server;
+  events_ = &events;
+  http::Watcher& watcher = *this;
+  server.watch(vm_.signals.get(), watcher);
+  prepare_timer_ = TRY(make_timer(kPrepareAfterNs, 0));
+  server.watch(prepare_timer_.get(), watcher);
+  return {};
+}
+
+Result<void> VmController::configure(VmConfig config, HostFiles files) {
+  kernel_ = std::move(files.kernel);
+  initrd_ = std::move(files.initrd);
+  for (std::size_t i = 0; i < config.blocks.size(); ++i) {
+    if (config.blocks[i].id.empty()) config.blocks[i].id = "disk" + std::to_string(i);
+    images_.emplace(config.blocks[i].id, std::move(files.images[i]));
+  }
+  for (std::size_t i = 0; i < config.nets.size(); ++i) {
+    config.nets[i].id = net_id(config.nets[i], i);
+    taps_.emplace(config.nets[i].id, std::move(files.taps[i]));
+  }
+  serial_ = std::move(files.serial);
+  config_ = std::move(config);
+  return {};
+}
+
+ExitCode VmController::finish() {
+  if (metrics_) static_cast<void>(flush_metrics());
+  if (code_) return *code_;
+  return session_->code().value_or(ExitCode::kHostFailure);
+}
+
+void VmController::on_readable(int fd) {
+  if (fd == vm_.signals.get()) return on_signal();
+  u64 expirations = 0;
+  if (::read(fd, &expirations, sizeof(expirations)) < 0) return;
+  if (fd == metrics_timer_.get()) static_cast<void>(flush_metrics());
+  if (fd == prepare_timer_.get() && !launch_) prepare_launch();
+}
+
+void VmController::prepare_launch() {
+  auto launch = Launch::start(vm_.system, vm_.seal, vm_.vcpu_name, timeline_);
+  if (!launch) return;  // the client that starts the guest learns why
+  launch_ = *std::move(launch);
+  launch_->prepare(config_.machine);
+}
+
+void VmController::on_signal() {
+  signalfd_siginfo signal{};
+  if (::read(vm_.signals.get(), &signal, sizeof(signal)) != sizeof(signal)) return;
+  if (signal.ssi_signo == SIGUSR1) {
+    if (machine_ != nullptr) machine_->disks().look_at_sizes();
+    return;
+  }
+  quit(signal.ssi_signo == SIGINT ? ExitCode::kInterrupted : ExitCode::kTerminated);
+}
+
+/// With a guest, behind its end.
+void VmController::quit(ExitCode code) {
+  if (session_) return session_->finish_in(0, code);
+  code_ = code;
+  events_->publish("stopped", member("reason", reason_of(code)));
+  server_->stop();
+}
+
+/// On the loop's thread.
+void VmController::on_over(i32) {
+  const std::optional<ExitCode> code = session_->code();
+  const auto& end = machine_->end();
+  std::string members = member("reason", reason_of(code));
+  if (end && !end->report.empty()) members += "," + member("detail", end->report);
+  events_->publish(is_crash(code) ? "crashed" : "stopped", members);
+  std::vector<api::Reply> replies;
+  {
+    const std::lock_guard guard(lock_);
+    over_ = true;
+    replies.swap(stop_replies_);
+  }
+  for (const api::Reply& reply : replies) reply.give({});
+  server_->stop();
+}
+
+/// A client that names what the sandbox does not show is told so.
+Error VmController::in_reach(Error error) const {
+  if (!vm_.sandboxed) return error;
+  return Error::config(error.message() +
+                       " (of the host's files the VM sees those below --dir, as its own user; "
+                       "others can be passed as descriptors)");
+}
+
+void VmController::configured(std::string_view what) {
+  events_->publish("configured", member("part", what));
+}
+
+Result<void> VmController::put_boot_source(KernelConfig kernel) {
+  const auto open = [&](const char* role, const std::string& path) -> Result<ImageFile> {
+    auto file = ImageFile::open(role, path);
+    if (file) return file;
+    return in_reach(std::move(file).error())
+        .within(std::string("The ") + role + " file cannot be opened");
+  };
+  ImageFile image = TRY(open("kernel", kernel.path));
+  std::optional<ImageFile> initrd;
+  if (!kernel.initrd.empty()) initrd = TRY(open("initrd", kernel.initrd));
+  kernel_ = std::move(image);
+  initrd_ = std::move(initrd);
+  config_.kernel = std::move(kernel);
+  configured("boot-source");
+  return {};
+}
+
+Result<void> VmController::put_machine(const MachineUpdate& update) {
+  TRY(change_machine(config_.machine, update));
+  if (launch_) launch_->prepare(config_.machine);
+  configured("machine-config");
+  return {};
+}
+
+Result<virtio::BlockImage> VmController::open_image(const BlockConfig& drive, UniqueFd file) const {
+  const bool direct = drive.cache == BlockCache::kDirect;
+  auto image = file ? virtio::BlockImage::adopt(std::move(file), drive.id, drive.read_only, direct)
+                    : virtio::BlockImage::open(drive.path, drive.read_only, direct);
+  if (image) return image;
+  return in_reach(std::move(image).error()).within("Error manipulating the backing file");
+}
+
+Result<void> VmController::put_drive(BlockConfig drive, UniqueFd file) {
+  std::vector<BlockConfig> blocks = config_.blocks;
+  const std::string id = drive.id;
+  if (drive.path.empty() && !file) {
+    return Error::config(
+        "drive '" + id +
+        "' has neither a path_on_host nor a descriptor that came with the request");
+  }
+  TRY(mote::put_drive(blocks, drive));
+  // An image that is configured anew is locked by its earlier self.
+  const BlockConfig* const before = find_drive(config_.blocks, id);
+  const bool same_file = before != nullptr && !file && before->path == drive.path;
+  if (!same_file || before->read_only != drive.read_only || before->cache != drive.cache) {
+    if (same_file) images_.erase(id);
+    auto image = open_image(drive, std::move(file));
+    if (!image) {
+      if (same_file) {
+        auto again = open_image(*before, {});
+        if (again) images_.insert_or_assign(id, *std::move(again));
+      }
+      return std::move(image).error();
+    }
+    images_.insert_or_assign(id, *std::move(image));
+  }
+  config_.blocks = std::move(blocks);
+  configured("drives/" + id);
+  return {};
+}
+
+Result<std::unique_ptr<virtio::Tap>> VmController::open_tap(const NetConfig& net,
+                                                            std::vector<UniqueFd> taps) {
+  if (!taps.empty()) {
+    std::vector<int> fds;
+    for (UniqueFd& tap : taps) fds.push_back(tap.release());
+    return virtio::Tap::adopt(fds);
+  }
+  if (!vm_.sandboxed) {
+    return virtio::Tap::open(
+        {.name = net.tap, .pairs = std::max(net.queues, 1u), .mtu = static_cast<u16>(net.mtu)});
+  }
+  const auto declared = vm_.taps.find(net.tap);
+  if (declared == vm_.taps.end()) {
+    return Error::config("tap '" + net.tap +
+                         "' is not to be had in the sandbox -- name it at the start (mote serve "
+                         "--tap " +
+                         net.tap + "), or pass descriptors of it");
+  }
+  return std::move(vm_.taps.extract(declared).mapped());
+}
+
+Result<void> VmController::put_net(NetConfig net, std::vector<UniqueFd> taps) {
+  std::vector<NetConfig> nets = config_.nets;
+  const std::string id = net.id;
+  // Which numbers does not matter: what counts is that no name is needed.
+  for (const UniqueFd& tap : taps) net.fds.push_back(tap.get());
+  TRY(mote::put_net(nets, net));
+  const NetConfig* const before = find_net(config_.nets, id);
+  const bool same_tap = before != nullptr && taps.empty() && before->tap == net.tap &&
+                        before->queues == net.queues && before->mtu == net.mtu;
+  if (!same_tap) {
+    auto tap = open_tap(net, std::move(taps));
+    if (!tap) return std::move(tap).error().within("Could not create the network device");
+    taps_.insert_or_assign(id, *std::move(tap));
+  }
+  config_.nets = std::move(nets);
+  configured("network-interfaces/" + id);
+  return {};
+}
+
+Result<void> VmController::put_serial(SerialConfig serial) {
+  auto end = ConsoleEnd::open(serial);
+  if (!end) return in_reach(std::move(end).error());
+  serial_ = *std::move(end);
+  config_.serial = std::move(serial);
+  configured("serial");
+  return {};
+}
+
+Result<void> VmController::put_cpu_config(std::vector<CpuidMask> cpuid) {
+  config_.cpuid = std::move(cpuid);
+  configured("cpu-config");
+  return {};
+}
+
+Result<void> VmController::put_logger(const LoggerConfig& logger) {
+  if (!logger.path.empty()) {
+    if (logs_.size() == kMostLogs) {
+      return Error::config("the log has been moved to another file often enough");
+    }
+    auto file = LineFile::open(logger.path);
+    if (!file) return in_reach(std::move(file).error());
+    const LineFile& kept = logs_.emplace_back(*std::move(file));
+    const LogFormat format =
+        vm_.log_format == LogFormat::kPlain ? LogFormat::kFirecracker : vm_.log_format;
+    set_log_output({.fd = kept.fd(),
+                    .format = format,
+                    .id = vm_.id,
+                    .show_level = logger.show_level.value_or(false)});
+  }
+  set_log_level(logger.level.value_or(LogLevel::kInfo));
+  return {};
+}
+
+Result<void> VmController::put_metrics(const MetricsConfig& metrics) {
+  if (metrics_) return Error::config("Reinitialization of metrics not allowed.");
+  std::string members;
+  const auto add = [&](std::string text) {
+    if (!members.empty()) members += ",";
+    members += text;
+  };
+  if (metrics.emit_id) add(member("id", vm_.id));
+  for (const auto& [name, value] : metrics.properties) add(member(name, value));
+  auto writer = MetricsWriter::open(metrics.path, std::move(members));
+  if (!writer) return in_reach(std::move(writer).error());
+  metrics_timer_ = TRY(make_timer(kMetricsPeriodNs, kMetricsPeriodNs));
+  http::Watcher& watcher = *this;
+  server_->watch(metrics_timer_.get(), watcher);
+  metrics_ = *std::move(writer);
+  return flush_metrics();
+}
+
+/// What was opened, for one more attempt to start.
+Result<HostFiles> VmController::share_files() const {
+  HostFiles files{.kernel = TRY(kernel_->duplicate())};
+  if (initrd_) files.initrd = TRY(initrd_->duplicate());
+  for (const BlockConfig& drive : config_.blocks) {
+    const auto image = images_.find(drive.id);
+    if (image == images_.end()) {
+      return Error::config("drive '" + drive.id +
+                           "' could not be opened once more -- PUT it again");
+    }
+    files.images.push_back(TRY(image->second.duplicate()));
+  }
+  for (const NetConfig& net : config_.nets) {
+    files.taps.push_back(TRY(taps_.at(net.id)->duplicate()));
+  }
+  files.serial = TRY(serial_ ? serial_->duplicate() : ConsoleEnd::open(config_.serial));
+  return files;
+}
+
+Result<void> VmController::start() {
+  if (code_) return Error::host("the process is about to end");
+  VmConfig config = with_paths(config_);
+  TRY(validate(config));
+  timeline_.mark("start asked for");
+  HostFiles files = TRY(share_files());
+  if (!launch_) launch_ = TRY(Launch::start(vm_.system, vm_.seal, vm_.vcpu_name, timeline_));
+  auto machine = launch_->build(std::move(config), std::move(files));
+  if (!machine) {
+    launch_.reset();
+    prepare_launch();
+    return std::move(machine).error();
+  }
+  machine_ = *machine;
+  session_.emplace(*machine_, Completion::to<&VmController::on_over>(this));
+  // Who breaks out later makes no VM of its own, and opens no tap.
+  vm_.system.reset();
+  vm_.taps.clear();
+  Result<void> ready = vm_.seal != nullptr ? vm_.seal(ThreadRole::kApi) : Result<void>();
+  if (ready) ready = launch_->run(*session_);
+  if (!ready) {
+    // Threads are sealed by now: there is no way back.
+    log(LogLevel::kError, "%s", ready.error().message().c_str());
+    code_ = ExitCode::kHostFailure;
+    events_->publish("crashed", member("reason", ready.error().message()));
+    server_->stop();
+    return ready;
+  }
+  state_ = VmState::kRunning;
+  events_->publish("started");
+  // The machine has its own: what it lets go of is to be free.
+  kernel_.reset();
+  initrd_.reset();
+  images_.clear();
+  taps_.clear();
+  serial_.reset();
+  return {};
+}
+
+Result<void> VmController::patch_drive(const DriveUpdate& update, UniqueFd file) {
+  BlockConfig* const drive = find_drive(config_.blocks, update.id);
+  if (drive == nullptr) return Error::config("there is no drive '" + update.id + "'");
+  virtio::Block& block = *machine_->disks().find(update.id);
+  struct stat status{};
+  if (!file && update.path && ::stat(update.path->c_str(), &status) == 0 && block.shows(status)) {
+    block.look_at_size();
+  } else if (update.path || file) {
+    BlockConfig changed = *drive;
+    changed.path = update.path.value_or("");
+    TRY(block.exchange(TRY(open_image(changed, std::move(file)))));
+    *drive = std::move(changed);
+  }
+  block.set_limits(rate_change(update.rate));
+  change_rate(update.rate, drive->bandwidth, drive->operations);
+  return {};
+}
+
+Result<void> VmController::patch_net(const NetUpdate& update) {
+  NetConfig* const net = find_net(config_.nets, update.id);
+  if (net == nullptr) return Error::config("there is no network interface '" + update.id + "'");
+  machine_->nets().find(update.id)->set_limits(rate_change(update.rx), rate_change(update.tx));
+  change_rate(update.rx, net->rx_bandwidth, net->rx_frames);
+  change_rate(update.tx, net->tx_bandwidth, net->tx_frames);
+  return {};
+}
+
+Result<void> VmController::pause() {
+  if (state_ == VmState::kPaused) return {};
+  TRY(machine_->pause());
+  state_ = VmState::kPaused;
+  events_->publish("paused");
+  return {};
+}
+
+Result<void> VmController::resume() {
+  if (state_ == VmState::kRunning) return {};
+  TRY(machine_->resume());
+  state_ = VmState::kRunning;
+  events_->publish("resumed");
+  return {};
+}
+
+Result<void> VmController::send_ctrl_alt_del() {
+  machine_->send_ctrl_alt_del();
+  return {};
+}
+
+Result<void> VmController::flush_metrics() {
+  if (!metrics_) return Error::config("there is no place for metrics: PUT /metrics names one");
+  // A line that is lost is counted, and what it said is in the next one.
+  static_cast<void>(metrics_->write([this](MetricsSink& sink) { collect(sink); }));
+  return {};
+}
+
+void VmController::stop(u32 timeout_ms, api::Reply reply) {
+  bool over = !session_;
+  {
+    const std::lock_guard guard(lock_);
+    over = over || over_;
+    if (!over) stop_replies_.push_back(reply);
+  }
+  if (over) reply.give({});
+  if (!session_) return quit(ExitCode::kStopped);
+  // A guest that is paused cannot do anything about it.
+  const bool can_answer = state_ == VmState::kRunning && timeout_ms > 0;
+  if (can_answer) machine_->send_ctrl_alt_del();
+  session_->finish_in(can_answer ? timeout_ms : 0, ExitCode::kStopped);
+}
+
+void VmController::collect(MetricsSink& sink) {
+  sink.gauge("sandbox", {}, "enabled", vm_.sandboxed ? 1 : 0);
+  sink.gauge("sandbox", {}, "filters", vm_.seal != nullptr ? 1 : 0);
+  if (machine_ != nullptr && state_ != VmState::kNotStarted) machine_->collect(sink);
+}
+
+}  // namespace mote

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+// The VM behind the API: keeps what clients configure, opens what they name, starts the guest and
+// drives it.
+#pragma once
+
+#include <sys/signalfd.h>
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "api/api.hpp"
+#include "api/controller.hpp"
+#include "api/http/server.hpp"
+#include "cli/serve/launch.hpp"
+#include "cli/session.hpp"
+#include "core/line_file.hpp"
+#include "core/metrics_writer.hpp"
+
+namespace mote {
+
+/// What a process that serves the API was given for its guest.
+struct ServedVm {
+  std::shared_ptr<const kvm::System> system;
+  ThreadSeal seal = nullptr;
+  const char* vcpu_name = "vcpu";  ///< see Machine::prepare_to_run
+  bool sandboxed = false;
+  std::map<std::string, std::unique_ptr<virtio::Tap>> taps;  ///< by name, opened before the lock-in
+  UniqueFd signals;                                          ///< a signalfd
+  LogFormat log_format = LogFormat::kPlain;
+  std::string id;
+};
+
+/// Lives until the process ends, once a guest was started. Thread: the server's, but for `on_over`.
+class VmController final : public api::Controller, private http::Watcher {
+ public:
+  /// `timeline` outlives this.
+  VmController(ServedVm vm, Timeline& timeline) : vm_(std::move(vm)), timeline_(timeline) {}
+
+  /// Before anything else.
+  Result<void> attach(http::Server& server, api::EventLog& events);
+  /// Takes over what a configuration file says, whose files have been opened.
+  Result<void> configure(VmConfig config, HostFiles files);
+  /// When the server has stopped: the exit code.
+  ExitCode finish();
+
+  api::VmState state() override { return state_; }
+  VmConfig config() override { return config_; }
+
+  Result<void> put_boot_source(KernelConfig kernel) override;
+  Result<void> put_machine(const MachineUpdate& update) override;
+  Result<void> put_drive(BlockConfig drive, UniqueFd file) override;
+  Result<void> put_net(NetConfig net, std::vector<UniqueFd> taps) override;
+  Result<void> put_serial(SerialConfig serial) override;
+  Result<void> put_cpu_config(std::vector<CpuidMask> cpuid) override;
+  Result<void> put_logger(const LoggerConfig& logger) override;
+  Result<void> put_metrics(const MetricsConfig& metrics) override;
+  Result<void> start() override;
+
+  Result<void> patch_drive(const DriveUpdate& update, UniqueFd file) override;
+  Result<void> patch_net(const NetUpdate& update) override;
+  Result<void> pause() override;
+  Result<void> resume() override;
+  Result<void> send_ctrl_alt_del() override;
+  Result<void> flush_metrics() override;
+
+  void stop(u32 timeout_ms, api::Reply reply) override;
+  void collect(MetricsSink& sink) override;
+  std::string timeline() override { return timeline_.chrome_trace(); }
+
+ private:
+  void on_readable(int fd) override;
+  void on_signal();
+  void on_over(i32);
+  void prepare_launch();
+  Result<virtio::BlockImage> open_image(const BlockConfig& drive, UniqueFd file) const;
+  Result<std::unique_ptr<virtio::Tap>> open_tap(const NetConfig& net, std::vector<UniqueFd> taps);
+  Result<HostFiles> share_files() const;
+  Error in_reach(Error error) const;
+  void configured(std::string_view what);
+  void quit(ExitCode code);
+
+  ServedVm vm_;
+  Timeline& timeline_;
+  http::Server* server_ = nullptr;
+  api::EventLog* events_ = nullptr;
+  api::VmState state_ = api::VmState::kNotStarted;
+
+  // What was configured, and opened for it.
+  VmConfig config_;
+  std::optional<ImageFile> kernel_;
+  std::optional<ImageFile> initrd_;
+  std::map<std::string, virtio::BlockImage> images_;          // by the drive's id
+  std::map<std::string, std::unique_ptr<virtio::Tap>> taps_;  // by the interface's id
+  std::optional<ConsoleEnd> serial_;
+  std::deque<LineFile> logs_;  // threads may still be writing to an earlier one
+  std::optional<MetricsWriter> metrics_;
+  UniqueFd metrics_timer_;
+  UniqueFd prepare_timer_;
+
+  std::unique_ptr<Launch> launch_;
+  Machine* machine_ = nullptr;
+  std::optional<Session> session_;
+  std::optional<ExitCode> code_;  // of an end without a session
+
+  std::mutex lock_;  // guards the two below
+  std::vector<api::Reply> stop_replies_;
+  bool over_ = false;
+};
+
+}  // namespace mote

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/serve/serve.hpp"
+
+#include <malloc.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+#include <utility>
+
+#include "api/api.hpp"
+#include "api/http/unix_listener.hpp"
+#include "cli/confinement.hpp"
+#include "cli/serve/controller.hpp"
+#include "cli/serve/firecracker.hpp"
+#include "cli/signals.hpp"
+#include "cli/terminal.hpp"
+#include "cli/version.hpp"
+#include "core/thread.hpp"
+
+namespace mote {
+namespace {
+
+/// What the process holds from before it is split and confined.
+struct Outside {
+  http::UnixListener listener;
+  std::optional<RawTerminal> terminal;
+};
+
+void remove_socket(void* listener) {
+  static_cast<http::UnixListener*>(listener)->remove();
+}
+
+Result<void> open_log(const ServeOptions& options) {
+  if (options.log_level) set_log_level(*options.log_level);
+  if (options.log_format == LogFormat::kPlain) return {};
+  set_log_output({.fd = options.as_firecracker ? STDOUT_FILENO : STDERR_FILENO,
+                  .format = options.log_format,
+                  .id = options.id,
+                  .show_level = true});
+  return {};
+}
+
+Result<std::map<std::string, std::unique_ptr<virtio::Tap>>> open_taps(
+    const std::vector<std::string>& names) {
+  std::map<std::string, std::unique_ptr<virtio::Tap>> taps;
+  for (const std::string& name : names) {
+    taps.emplace(name, TRY(virtio::Tap::open({.name = name})));
+  }
+  return taps;
+}
+
+api::Identity identity_of(const ServeOptions& options) {
+  return {.id = options.id,
+          .app_name = options.as_firecracker ? "Firecracker" : "Mote",
+          .version = options.as_firecracker ? std::string(kFirecrackerVersion) : kVersion,
+          .firecracker_version = std::string(kFirecrackerVersion)};
+}
+
+/// Errors of the VM as its configuration file says it.
+Result<void> start_configured(VmController& controller, const ServeOptions& options,
+                              std::optional<HostFiles> files) {
+  const JsonConfig& config = options.config;
+  if (config.logger) TRY(controller.put_logger(*config.logger));
+  if (config.metrics) TRY(controller.put_metrics(*config.metrics));
+  if (!options.starts) return {};
+  TRY(controller.configure(config.vm, *std::move(files)));
+  return controller.start();
+}
+
+/// In the process that holds the VM. Returns only Errors from before the guest runs.
+Result<ExitCode> serve_vm(const ServeOptions& options, Outside& outside, Confinement& confinement,
+                          ServedSignals signals, Timeline& timeline) {
+  const VmConfig& config = options.config.vm;
+  ServedVm vm{.seal = confinement.seal(),
+              .vcpu_name = options.as_firecracker ? "fc_vcpu " : "vcpu",
+              .sandboxed = config.sandbox.enabled,
+              .taps = TRY(open_taps(options.taps)),
+              .signals = TRY(signals_to_read(signals)),
+              .log_format = options.log_format,
+              .id = options.id};
+  std::optional<HostFiles> files;
+  if (options.starts) files = TRY(HostFiles::open(config));
+  vm.system = std::make_shared<const kvm::System>(TRY(kvm::System::open()));
+  TRY(confinement.lock_in());
+  timeline.mark("locked in");
+
+  VmController controller(std::move(vm), timeline);
+  api::Api api(identity_of(options), controller);
+  const int listener = outside.listener.fd();
+  auto server = TRY(http::Server::create(std::move(outside.listener), api,
+                                         {.limits = {.body = options.most_body}}));
+  api.attach(*server);
+  TRY(controller.attach(*server, api.events()));
+  TRY(start_configured(controller, options, std::move(files)));
+  if (outside.terminal) outside.terminal->begin();
+  if (listener >= 0) log(LogLevel::kInfo, "Listening on API socket (%s).", options.socket.c_str());
+  log(LogLevel::kInfo, "API server started.");
+  server->run();
+  // WHY there is no way back from here: see `run_vm` in cli/run.cpp.
+  const ExitCode code = controller.finish();
+  outside.terminal.reset();
+  if (!config.sandbox.enabled) server->listener().remove();
+  ::_exit(options.as_firecracker ? firecracker_exit_code(code) : static_cast<int>(code));
+}
+
+}  // namespace
+
+Result<ExitCode> serve(ServeOptions options, Timeline& timeline) {
+  // See `run_command`.
+  ::mallopt(M_ARENA_MAX, 1);
+  ::mallopt(M_MMAP_MAX, 0);
+  const ServedSignals signals =
+      options.as_firecracker ? ServedSignals::kNoEnd : ServedSignals::kAll;
+  prepare_signals(signals);
+  TRY(open_log(options));
+  VmConfig& config = options.config.vm;
+  Outside outside;
+  if (!options.socket.empty()) outside.listener = TRY(http::UnixListener::create(options.socket));
+  if (config.serial.mode == SerialMode::kStdio) outside.terminal.emplace();
+
+  ConfinementNeeds needs;
+  if (outside.listener.fd() >= 0) {
+    needs.fds = {outside.listener.fd()};
+    needs.cleanup = {.function = &remove_socket,
+                     .context = &outside.listener,
+                     .fd = outside.listener.folder_fd()};
+  }
+  needs.folders = options.folders;
+  needs.filters_alone = options.as_firecracker && options.has_filters;
+  if (options.as_firecracker) needs.forbidden_call = kFirecrackerBadCall;
+  auto entered = Confinement::enter(config, needs);
+  if (!entered) {
+    outside.listener.remove();
+    return std::move(entered).error();
+  }
+  Confinement confinement = *std::move(entered);
+  if (const auto code = confinement.supervisors_exit_code()) return static_cast<ExitCode>(*code);
+  const bool sandboxed = config.sandbox.enabled;
+  if (sandboxed) outside.listener.disown();
+
+  auto code = serve_vm(options, outside, confinement, signals, timeline);
+  if (!code && !sandboxed) outside.listener.remove();
+  return code;
+}
+
+}  // namespace mote
