@@ -253,6 +253,8 @@ STAGES = [
     ("api", True, unittest_stage(ROOT / "tests/api/api_test.py")),
     ("ctl", True, unittest_stage(ROOT / "tests/api/ctl_test.py")),
     ("api-contract", False, unittest_stage(ROOT / "tests/api/contract_test.py", timeout=1800, requirements=ROOT / "tests/api/requirements.txt")),
+    ("serve", True, unittest_stage(ROOT / "tests/clients/serve_test.py", timeout=900)),
+    ("clients", False, unittest_stage(ROOT / "tests/clients/clients_test.py", timeout=1200)),
     ("kvm", True, gtest_stage(BUILD / "tests/kvm/kvm_tests", timeout=900)),
     ("acts", False, gtest_stage(BUILD / "tests/acts/acts_tests")),
     ("build-asan", False, build_stage(ASAN, "-Db_sanitize=address,undefined", "-Db_lundef=false", env=CLANG)),
