@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable
 
 from bench.harness.context import Unmeasurable
 from bench.harness.family import family
@@ -37,10 +38,15 @@ def dirty(mapping: dict) -> int:
     return mapping["Pss_Dirty"]
 
 
-def memory_without_guest(command: list[str], ready: bytes, guest_mib: int) -> dict[str, int]:
-    """Starts a monitor with a guest that prints `ready` and idles. Returns KiB of `resident` and
-    `dirty`, of all its processes together, the guest's RAM left out: that is the one writable
-    mapping of exactly its size."""
+def memory_without_guest(
+    command: list[str],
+    ready: bytes,
+    guest_mib: int,
+    use: Callable[[], None] = lambda: None,
+) -> dict[str, int]:
+    """Starts a monitor with a guest that prints `ready` and idles, and has it used. Returns KiB of
+    `resident` and `dirty`, of all its processes together, the guest's RAM left out: that is the one
+    writable mapping of exactly its size."""
     process = subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     )
@@ -51,6 +57,7 @@ def memory_without_guest(command: list[str], ready: bytes, guest_mib: int) -> di
             if not chunk:
                 raise Unmeasurable(f"the guest did not say {ready!r}: {' '.join(command)}")
             output += chunk
+        use()
         time.sleep(SETTLE_SECONDS)
         mappings = [m for pid in family(process.pid) for m in read_mappings(pid)]
     finally:
