@@ -270,10 +270,9 @@ class Ends(unittest.TestCase):
     def test_by_the_loss_of_both(self):
         with Vm() as vm:
             idle(vm)
-            inner = vm.inner()
             vm.signal(signal.SIGKILL)
             self.assertEqual(vm.end(), -signal.SIGKILL)
-            wait_for(lambda: not pathlib.Path(f"/proc/{inner}").exists(), "the end of the VM's process")
+            wait_for(vm.listens_no_more, "the end of the VM's process")
             vm.start()  # in place of what is left
             self.assertEqual(vm.state(), "Not started")
 

@@ -88,6 +88,13 @@ class Vm:
         if self.process.poll() is not None:
             raise AssertionError(f"mote serve ended with {self.process.returncode}: {self.errors()}")
 
+    def listens_no_more(self):
+        try:
+            self.client().connect()
+        except ConnectionRefusedError:
+            return True
+        return False
+
     def answers(self):
         try:
             return self.ask("GET", "/")[0] == 200
