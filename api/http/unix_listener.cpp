@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "core/patience.hpp"
 #include "core/text.hpp"
 
 namespace mote::http {
@@ -36,6 +37,11 @@ Result<UniqueFd> make_socket() {
   return fd;
 }
 
+Result<bool> is_served(const std::string& path) {
+  const UniqueFd probe = TRY(make_socket());
+  return with_address(::connect, probe.get(), path) == 0 || errno != ECONNREFUSED;
+}
+
 /// Removes a socket that its owner left behind.
 Result<void> remove_stale(const std::string& path) {
   struct stat status{};
@@ -44,10 +50,14 @@ Result<void> remove_stale(const std::string& path) {
   if (!S_ISSOCK(status.st_mode)) {
     return Error::config(listen + "there is something that is no socket -- choose another path");
   }
-  const UniqueFd probe = TRY(make_socket());
-  if (with_address(::connect, probe.get(), path) == 0 || errno != ECONNREFUSED) {
-    return Error::config(listen +
-                         "a process serves this socket -- choose another path, or end that one");
+  // One whose process was just killed is served until the last of its threads has gone.
+  constexpr u32 kTimes = 10;
+  Patience patience(kTimes);
+  while (TRY(is_served(path))) {
+    if (!patience.wait()) {
+      return Error::config(listen +
+                           "a process serves this socket -- choose another path, or end that one");
+    }
   }
   if (::unlink(path.c_str()) != 0) {
     return Error::from_errno(errno, listen + "cannot remove the socket of a process that is gone");

@@ -219,21 +219,19 @@ Result<void> VmController::put_drive(BlockConfig drive, UniqueFd file) {
         "' has neither a path_on_host nor a descriptor that came with the request");
   }
   TRY(mote::put_drive(blocks, drive));
-  // An image that is configured anew is locked by its earlier self.
+  // WHY close the old one first: it may be the same file, which it has locked.
   const BlockConfig* const before = find_drive(config_.blocks, id);
-  const bool same_file = before != nullptr && !file && before->path == drive.path;
-  if (!same_file || before->read_only != drive.read_only || before->cache != drive.cache) {
-    if (same_file) images_.erase(id);
-    auto image = open_image(drive, std::move(file));
-    if (!image) {
-      if (same_file) {
-        auto again = open_image(*before, {});
-        if (again) images_.insert_or_assign(id, *std::move(again));
-      }
-      return std::move(image).error();
+  const bool reopens = before != nullptr && !before->path.empty();
+  if (reopens) images_.erase(id);
+  auto image = open_image(drive, std::move(file));
+  if (!image) {
+    if (reopens) {
+      auto again = open_image(*before, {});
+      if (again) images_.insert_or_assign(id, *std::move(again));
     }
-    images_.insert_or_assign(id, *std::move(image));
+    return std::move(image).error();
   }
+  images_.insert_or_assign(id, *std::move(image));
   config_.blocks = std::move(blocks);
   configured("drives/" + id);
   return {};

@@ -276,6 +276,37 @@ TEST(HttpServer, DropsAStreamThatNobodyReads) {
   EXPECT_LT(client.read_all().size(), 9'000'000U);
 }
 
+/// Counts what comes through a pipe.
+class CountingWatcher final : public Watcher {
+ public:
+  std::atomic<int> bytes{0};
+  void on_readable(int fd) override {
+    char byte = 0;
+    if (::read(fd, &byte, 1) == 1) ++bytes;
+  }
+};
+
+TEST(HttpServer, TellsWhoWatchesADescriptor) {
+  int ends[2];
+  ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);
+  const UniqueFd reader(ends[0]);
+  const UniqueFd writer(ends[1]);
+  CountingWatcher watcher;
+  Server* watching = nullptr;
+  RunningServer server([&](Request&, u64) {
+    watching->watch(reader.get(), watcher);
+    return Response{.status = 204};
+  });
+  watching = &server.server();
+  Client client = server.connect();
+  EXPECT_EQ(client.status("PUT /watch HTTP/1.1\r\nContent-Length: 0\r\n\r\n"), 204);
+  for (int count = 1; count <= 3; ++count) {
+    ASSERT_EQ(::write(writer.get(), "x", 1), 1);
+    for (int tries = 0; tries < 3000 && watcher.bytes < count; ++tries) ::usleep(1000);
+    EXPECT_EQ(watcher.bytes, count);
+  }
+}
+
 TEST(HttpServer, OutlivesClientsThatVanish) {
   const RunningServer server(&echo);
   for (int i = 0; i < 200; ++i) {

@@ -73,6 +73,39 @@ TEST(UnixListener, RemovesOnlyItsOwnFile) {
   EXPECT_TRUE(Client(folder.path()).connected());
 }
 
+TEST(UnixListener, FindsItsFileWhereverItIsRun) {
+  const SocketFolder folder;
+  const UniqueFd here(::open(".", O_PATH | O_DIRECTORY | O_CLOEXEC));
+  ASSERT_EQ(::chdir(folder.path().substr(0, folder.path().rfind('/')).c_str()), 0);
+  auto listener = UnixListener::create("api.sock");
+  ASSERT_EQ(::fchdir(here.get()), 0);
+  ASSERT_TRUE(listener);
+  listener->remove();
+  EXPECT_FALSE(exists(folder.path()));
+}
+
+TEST(UnixListener, LeavesAFileThatItHasGivenAway) {
+  const SocketFolder folder;
+  auto listener = UnixListener::create(folder.path());
+  ASSERT_TRUE(listener);
+  listener->disown();
+  EXPECT_EQ(listener->folder_fd(), -1);
+  listener->remove();
+  EXPECT_TRUE(Client(folder.path()).connected());
+}
+
+TEST(UnixListener, WaitsForAProcessThatIsAboutToEnd) {
+  const SocketFolder folder;
+  auto first = UnixListener::create(folder.path());
+  ASSERT_TRUE(first);
+  std::thread end([&first] {
+    ::usleep(15'000);
+    first = UnixListener();
+  });
+  EXPECT_EQ(refusal(folder.path()), "accepted");
+  end.join();
+}
+
 TEST(UnixListener, SaysWhatIsWrongWithAPath) {
   EXPECT_EQ(refusal("/nonexistent/api.sock"),
             "cannot listen at '/nonexistent/api.sock': No such file or directory (ENOENT) -- the "

@@ -58,5 +58,17 @@ TEST(VirtioDevices, DisksOrInterfacesAreServedByTheLoopsAskedFor) {
   }
 }
 
+TEST(VirtioDevices, ALoopThatIsMadeAheadServesAnyOfThem) {
+  VmConfig config;
+  config.machine.poll_us = 7;
+  const LoopOptions most = most_loop_options(config.machine);
+  for (std::size_t disks = 0; disks <= kMaxVirtioDevices; ++disks) {
+    const LoopOptions options = loop_options(with(disks, kMaxVirtioDevices - disks));
+    EXPECT_GE(most.files, options.files);
+    EXPECT_GE(most.operations, options.operations);
+  }
+  EXPECT_EQ(most.poll_ns, 7000u);
+}
+
 }  // namespace
 }  // namespace mote

@@ -2,6 +2,7 @@
 // What may be a disk and what may not, and who may open it at the same time.
 #include "devices/virtio/block/image.hpp"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
@@ -49,6 +50,36 @@ TEST(BlockImageTest, AFifoDoesNotHangTheStart) {
   ASSERT_EQ(::mkfifo(fifo.c_str(), 0600), 0);
   EXPECT_NE(refusal(fifo), "");
   ::unlink(fifo.c_str());
+}
+
+std::string refusal_of_passed(const std::string& path, int flags, bool read_only,
+                              bool direct = false) {
+  auto image = BlockImage::adopt(UniqueFd(::open(path.c_str(), flags | O_CLOEXEC)), "data",
+                                 read_only, direct);
+  return image ? "" : image.error().message();
+}
+
+TEST(BlockImageTest, AnOpenFileIsTakenOverAndLocked) {
+  const TemporaryImage file(4096);
+  const auto image = BlockImage::adopt(UniqueFd(::open(file.path().c_str(), O_RDWR | O_CLOEXEC)),
+                                       "data", false, false);
+  ASSERT_TRUE(image) << image.error().message();
+  EXPECT_EQ(*image->size(), 4096u);
+  EXPECT_NE(refusal(file.path()).find("another process has it open"), std::string::npos);
+}
+
+TEST(BlockImageTest, AnOpenFileIsOpenForWhatItIsTo) {
+  const TemporaryImage file(4096);
+  EXPECT_EQ(refusal_of_passed(file.path(), O_RDONLY, true), "");
+  EXPECT_EQ(refusal_of_passed(file.path(), O_RDWR, true), "");
+  EXPECT_NE(refusal_of_passed(file.path(), O_RDONLY, false).find("open it with O_RDWR"),
+            std::string::npos);
+  EXPECT_NE(refusal_of_passed(file.path(), O_WRONLY, true).find("open it with O_RDONLY"),
+            std::string::npos);
+  EXPECT_NE(refusal_of_passed(file.path(), O_RDWR, false, true).find("choose another cache mode"),
+            std::string::npos);
+  EXPECT_NE(refusal_of_passed("/dev/null", O_RDWR, false).find("neither a regular file"),
+            std::string::npos);
 }
 
 TEST(BlockImageTest, OtherFormatsAreRefusedWithTheCommandThatConvertsThem) {

@@ -355,7 +355,7 @@ TEST_F(NetReceiveTest, AFrameThatWaitsForALimitComesWhenItIsTakenAway) {
   expect_frame(numbered_frame(0, 100), kData);
   settle();
   EXPECT_FALSE(driver(kReceive).take());
-  EXPECT_EQ(net->counters().receive_throttled, 1u);
+  EXPECT_GE(net->counters().receive_throttled, 1u);
   EXPECT_EQ(net->counters().send_throttled, 0u);
   net->set_limits({.bytes = {}, .operations = std::optional<TokenBucket>()}, {});
   expect_frame(numbered_frame(1, 100), kData + 0x1000);
