@@ -94,7 +94,7 @@ Result<void> VmController::attach(http::Server& server, api::EventLog& events) {
   return {};
 }
 
-Result<void> VmController::configure(VmConfig config, HostFiles files) {
+void VmController::configure(VmConfig config, HostFiles files) {
   kernel_ = std::move(files.kernel);
   initrd_ = std::move(files.initrd);
   for (std::size_t i = 0; i < config.blocks.size(); ++i) {
@@ -107,13 +107,12 @@ Result<void> VmController::configure(VmConfig config, HostFiles files) {
   }
   serial_ = std::move(files.serial);
   config_ = std::move(config);
-  return {};
 }
 
 ExitCode VmController::finish() {
   if (metrics_) static_cast<void>(flush_metrics());
   if (code_) return *code_;
-  return session_->code().value_or(ExitCode::kHostFailure);
+  return launch_->session().code().value_or(ExitCode::kHostFailure);
 }
 
 void VmController::on_readable(int fd) {
@@ -124,11 +123,18 @@ void VmController::on_readable(int fd) {
   if (fd == prepare_timer_.get() && !launch_) prepare_launch();
 }
 
+Result<void> VmController::make_launch() {
+  launch_ = TRY(Launch::start({.system = vm_.system,
+                               .seal = vm_.seal,
+                               .vcpu_name = vm_.vcpu_name,
+                               .timeline = &timeline_,
+                               .on_over = Completion::to<&VmController::on_over>(this)}));
+  return {};
+}
+
 void VmController::prepare_launch() {
-  auto launch = Launch::start(vm_.system, vm_.seal, vm_.vcpu_name, timeline_);
-  if (!launch) return;  // the client that starts the guest learns why
-  launch_ = *std::move(launch);
-  launch_->prepare(config_.machine);
+  // An Error comes again when a client starts the guest.
+  if (make_launch()) launch_->prepare(config_);
 }
 
 void VmController::on_signal() {
@@ -143,7 +149,7 @@ void VmController::on_signal() {
 
 /// With a guest, behind its end.
 void VmController::quit(ExitCode code) {
-  if (session_) return session_->finish_in(0, code);
+  if (machine_ != nullptr) return launch_->session().finish_in(0, code);
   code_ = code;
   events_->publish("stopped", member("reason", reason_of(code)));
   server_->stop();
@@ -151,10 +157,13 @@ void VmController::quit(ExitCode code) {
 
 /// On the loop's thread.
 void VmController::on_over(i32) {
-  const std::optional<ExitCode> code = session_->code();
-  const auto& end = machine_->end();
+  const std::optional<ExitCode> code = launch_->session().code();
+  const auto& end = launch_->machine().end();
   std::string members = member("reason", reason_of(code));
-  if (end && !end->report.empty()) members += "," + member("detail", end->report);
+  if (end && !end->report.empty()) {
+    members += "," + member("detail", end->report);
+    log(LogLevel::kError, "%s", end->report.c_str());
+  }
   events_->publish(is_crash(code) ? "crashed" : "stopped", members);
   std::vector<api::Reply> replies;
   {
@@ -197,7 +206,7 @@ Result<void> VmController::put_boot_source(KernelConfig kernel) {
 
 Result<void> VmController::put_machine(const MachineUpdate& update) {
   TRY(change_machine(config_.machine, update));
-  if (launch_) launch_->prepare(config_.machine);
+  if (launch_) launch_->prepare(config_);
   configured("machine-config");
   return {};
 }
@@ -288,6 +297,7 @@ Result<void> VmController::put_serial(SerialConfig serial) {
 
 Result<void> VmController::put_cpu_config(std::vector<CpuidMask> cpuid) {
   config_.cpuid = std::move(cpuid);
+  if (launch_) launch_->prepare(config_);
   configured("cpu-config");
   return {};
 }
@@ -354,20 +364,19 @@ Result<void> VmController::start() {
   TRY(validate(config));
   timeline_.mark("start asked for");
   HostFiles files = TRY(share_files());
-  if (!launch_) launch_ = TRY(Launch::start(vm_.system, vm_.seal, vm_.vcpu_name, timeline_));
-  auto machine = launch_->build(std::move(config), std::move(files));
-  if (!machine) {
+  if (!launch_) TRY(make_launch());
+  Result<void> built = launch_->build(std::move(config), std::move(files));
+  if (!built) {
     launch_.reset();
     prepare_launch();
-    return std::move(machine).error();
+    return built;
   }
-  machine_ = *machine;
-  session_.emplace(*machine_, Completion::to<&VmController::on_over>(this));
+  machine_ = &launch_->machine();
   // Who breaks out later makes no VM of its own, and opens no tap.
   vm_.system.reset();
   vm_.taps.clear();
   Result<void> ready = vm_.seal != nullptr ? vm_.seal(ThreadRole::kApi) : Result<void>();
-  if (ready) ready = launch_->run(*session_);
+  if (ready) ready = launch_->run();
   if (!ready) {
     // Threads are sealed by now: there is no way back.
     log(LogLevel::kError, "%s", ready.error().message().c_str());
@@ -443,18 +452,18 @@ Result<void> VmController::flush_metrics() {
 }
 
 void VmController::stop(u32 timeout_ms, api::Reply reply) {
-  bool over = !session_;
+  bool over = machine_ == nullptr;
   {
     const std::lock_guard guard(lock_);
     over = over || over_;
     if (!over) stop_replies_.push_back(reply);
   }
   if (over) reply.give({});
-  if (!session_) return quit(ExitCode::kStopped);
+  if (machine_ == nullptr) return quit(ExitCode::kStopped);
   // A guest that is paused cannot do anything about it.
   const bool can_answer = state_ == VmState::kRunning && timeout_ms > 0;
   if (can_answer) machine_->send_ctrl_alt_del();
-  session_->finish_in(can_answer ? timeout_ms : 0, ExitCode::kStopped);
+  launch_->session().finish_in(can_answer ? timeout_ms : 0, ExitCode::kStopped);
 }
 
 void VmController::collect(MetricsSink& sink) {

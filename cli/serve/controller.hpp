@@ -44,7 +44,7 @@ class VmController final : public api::Controller, private http::Watcher {
   /// Before anything else.
   Result<void> attach(http::Server& server, api::EventLog& events);
   /// Takes over what a configuration file says, whose files have been opened.
-  Result<void> configure(VmConfig config, HostFiles files);
+  void configure(VmConfig config, HostFiles files);
   /// When the server has stopped: the exit code.
   ExitCode finish();
 
@@ -76,6 +76,7 @@ class VmController final : public api::Controller, private http::Watcher {
   void on_readable(int fd) override;
   void on_signal();
   void on_over(i32);
+  Result<void> make_launch();
   void prepare_launch();
   Result<virtio::BlockImage> open_image(const BlockConfig& drive, UniqueFd file) const;
   Result<std::unique_ptr<virtio::Tap>> open_tap(const NetConfig& net, std::vector<UniqueFd> taps);
@@ -103,9 +104,8 @@ class VmController final : public api::Controller, private http::Watcher {
   UniqueFd prepare_timer_;
 
   std::unique_ptr<Launch> launch_;
-  Machine* machine_ = nullptr;
-  std::optional<Session> session_;
-  std::optional<ExitCode> code_;  // of an end without a session
+  Machine* machine_ = nullptr;    // from the moment that it is built
+  std::optional<ExitCode> code_;  // of an end without a guest
 
   std::mutex lock_;  // guards the two below
   std::vector<api::Reply> stop_replies_;

@@ -16,6 +16,7 @@
 #include "cli/serve/firecracker.hpp"
 #include "cli/signals.hpp"
 #include "cli/terminal.hpp"
+#include "cli/timeline_report.hpp"
 #include "cli/version.hpp"
 #include "core/thread.hpp"
 
@@ -58,18 +59,27 @@ api::Identity identity_of(const ServeOptions& options) {
           .firecracker_version = std::string(kFirecrackerVersion)};
 }
 
-/// Errors of the VM as its configuration file says it.
-Result<void> start_configured(VmController& controller, const ServeOptions& options,
-                              std::optional<HostFiles> files) {
+/// Does what clients would: as the command line and the configuration file say.
+Result<void> configure(VmController& controller, const ServeOptions& options,
+                       std::optional<HostFiles> files) {
   const JsonConfig& config = options.config;
   if (config.logger) TRY(controller.put_logger(*config.logger));
   if (config.metrics) TRY(controller.put_metrics(*config.metrics));
   if (!options.starts) return {};
-  TRY(controller.configure(config.vm, *std::move(files)));
+  controller.configure(config.vm, *std::move(files));
   return controller.start();
 }
 
-/// In the process that holds the VM. Returns only Errors from before the guest runs.
+int exit_code(const ServeOptions& options, ExitCode code) {
+  return options.as_firecracker ? firecracker_exit_code(code) : static_cast<int>(code);
+}
+
+ExitCode report(const ServeOptions& options, const Error& error) {
+  std::fprintf(stderr, "%s%s\n", options.as_firecracker ? "" : "mote: ", error.message().c_str());
+  return exit_code_for(error.fault());
+}
+
+/// In the process that holds the VM. Returns only Errors from before there is a server.
 Result<ExitCode> serve_vm(const ServeOptions& options, Outside& outside, Confinement& confinement,
                           ServedSignals signals, Timeline& timeline) {
   const VmConfig& config = options.config.vm;
@@ -80,29 +90,37 @@ Result<ExitCode> serve_vm(const ServeOptions& options, Outside& outside, Confine
               .signals = TRY(signals_to_read(signals)),
               .log_format = options.log_format,
               .id = options.id};
+  const TimelineReport timeline_report = TRY(TimelineReport::open(config.timeline));
   std::optional<HostFiles> files;
   if (options.starts) files = TRY(HostFiles::open(config));
+  if (files && !files->serial.pty_path.empty()) {
+    std::fprintf(stderr, "mote: serial port: %s\n", files->serial.pty_path.c_str());
+  }
   vm.system = std::make_shared<const kvm::System>(TRY(kvm::System::open()));
   TRY(confinement.lock_in());
   timeline.mark("locked in");
 
   VmController controller(std::move(vm), timeline);
   api::Api api(identity_of(options), controller);
-  const int listener = outside.listener.fd();
+  const bool has_socket = outside.listener.fd() >= 0;
   auto server = TRY(http::Server::create(std::move(outside.listener), api,
                                          {.limits = {.body = options.most_body}}));
   api.attach(*server);
-  TRY(controller.attach(*server, api.events()));
-  TRY(start_configured(controller, options, std::move(files)));
-  if (outside.terminal) outside.terminal->begin();
-  if (listener >= 0) log(LogLevel::kInfo, "Listening on API socket (%s).", options.socket.c_str());
-  log(LogLevel::kInfo, "API server started.");
-  server->run();
+  Result<void> ready = controller.attach(*server, api.events());
+  if (ready) ready = configure(controller, options, std::move(files));
+  if (ready) {
+    if (outside.terminal) outside.terminal->begin();
+    if (has_socket) log(LogLevel::kInfo, "Listening on API socket (%s).", options.socket.c_str());
+    log(LogLevel::kInfo, "API server started.");
+    server->run();
+  }
   // WHY there is no way back from here: see `run_vm` in cli/run.cpp.
-  const ExitCode code = controller.finish();
+  const ExitCode code = ready ? controller.finish() : report(options, ready.error());
   outside.terminal.reset();
   if (!config.sandbox.enabled) server->listener().remove();
-  ::_exit(options.as_firecracker ? firecracker_exit_code(code) : static_cast<int>(code));
+  timeline.mark("end");
+  const auto written = timeline_report.write(timeline);
+  ::_exit(exit_code(options, written ? code : report(options, written.error())));
 }
 
 }  // namespace

@@ -23,9 +23,10 @@ IoThread::~IoThread() {
   }
 }
 
-Result<IoThread::Prepared> IoThread::prepared() {
-  ready_.acquire();
-  return *std::exchange(prepared_, std::nullopt);
+Result<const IoThread::Prepared*> IoThread::prepared() {
+  ready_.wait(false);
+  if (!*prepared_) return prepared_->error();
+  return &**prepared_;
 }
 
 void IoThread::lock_in(ThreadStep step) {
@@ -72,7 +73,8 @@ Result<void> IoThread::begin() {
 
 void IoThread::run() {
   prepared_.emplace(prepare());
-  ready_.release();
+  ready_.store(true);
+  ready_.notify_all();
   step_go_.acquire();
   step_result_.emplace(step_.function == nullptr ? Result<void>() : step_.function(step_.context));
   step_done_.release();

@@ -44,8 +44,8 @@ class IoThread {
   IoThread(const IoThread&) = delete;
   IoThread& operator=(const IoThread&) = delete;
 
-  /// Waits until the thread is ready. Once. Until `run_loop` the loop is the caller's to use.
-  Result<Prepared> prepared();
+  /// Waits until the thread is ready. Until `run_loop` the loop is the caller's to use.
+  Result<const Prepared*> prepared();
   /// Has the thread call `step`, beside what the caller does meanwhile. Once.
   void lock_in(ThreadStep step);
   /// Waits for `step` and returns its Result. At most once, after `lock_in`.
@@ -78,8 +78,8 @@ class IoThread {
   std::optional<Result<void>> loop_result_;
   bool may_run_ = false;
   Completion on_failure_;
-  // ORDER: each release hands what was written before it to the thread that acquires.
-  std::binary_semaphore ready_{0};
+  // ORDER: each release or store hands what was written before it to the thread that waits.
+  std::atomic<bool> ready_{false};
   std::binary_semaphore step_go_{0};
   std::binary_semaphore step_done_{0};
   std::binary_semaphore go_{0};

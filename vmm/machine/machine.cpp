@@ -98,11 +98,11 @@ Result<std::unique_ptr<Machine>> Machine::create(const VmConfig& config, Prepare
   const LoadedKernel kernel =
       TRY(load(vm.memory, config, files.kernel, files.initrd ? &*files.initrd : nullptr));
   timeline.mark("image loaded");
-  IoThread::Prepared prepared = TRY(io.front()->prepared());
-  std::vector<EventLoop*> loops = {prepared.loop};
-  for (const auto& further : io.subspan(1)) loops.push_back(TRY(further->prepared()).loop);
+  std::vector<EventLoop*> loops;
+  for (const auto& thread : io) loops.push_back(TRY(thread->prepared())->loop);
+  if (!vm.vcpus_set_up) TRY(vm.set_up_vcpus(TRY(io.front()->prepared())->cpuid, config.cpuid));
   std::vector<kvm::Vcpu> vcpus = std::move(vm.vcpus);
-  std::unique_ptr<Machine> machine(new Machine(timeline, std::move(vm), *prepared.loop));
+  std::unique_ptr<Machine> machine(new Machine(timeline, std::move(vm), *loops.front()));
   machine->kernel_ = kernel;
   machine->console_ = std::make_unique<Console>(std::move(files.serial), machine->loop_, timeline);
   machine->board_.emplace(config.machine, machine->vm_, machine->loop_,
@@ -110,7 +110,7 @@ Result<std::unique_ptr<Machine>> Machine::create(const VmConfig& config, Prepare
                                      .power = *machine,
                                      .boot_clock = *machine,
                                      .pic_output = *machine});
-  TRY(machine->set_up_vcpus(std::move(vcpus), std::move(prepared.cpuid), config.cpuid));
+  TRY(machine->take_vcpus(std::move(vcpus)));
   TRY(machine->create_devices(config, std::move(files.images), std::move(files.taps), loops));
   machine->console_->start(machine->board_->serial());
   timeline.mark("vCPUs ready");
@@ -130,23 +130,13 @@ Result<void> Machine::create_devices(const VmConfig& config, std::vector<virtio:
   return {};
 }
 
-Result<void> Machine::set_up_vcpus(std::vector<kvm::Vcpu> vcpus, arch::CpuidTable cpuid,
-                                   std::span<const CpuidMask> masks) {
+Result<void> Machine::take_vcpus(std::vector<kvm::Vcpu> vcpus) {
+  TRY(vcpus.front().set_state(
+      kernel_.protocol == EntryProtocol::kPvh
+          ? arch::pvh_entry_state(kernel_.entry.raw(), kernel_.boot_info)
+          : arch::linux64_entry_state(kernel_.entry.raw(), kernel_.boot_info)));
+  VcpuOwner& owner = *this;
   for (kvm::Vcpu& vcpu : vcpus) {
-    const u32 id = vcpu.id();
-    if (id == 0) {
-      arch::normalize_cpuid(cpuid, static_cast<u32>(vcpus.size()), vcpu.tsc_khz());
-      arch::mask_cpuid(cpuid, masks);
-    }
-    arch::set_cpuid_apic_id(cpuid, id);
-    TRY(vcpu.set_cpuid(cpuid));
-    TRY(vcpu.set_boot_msrs());
-    if (id == 0) {
-      TRY(vcpu.set_state(kernel_.protocol == EntryProtocol::kPvh
-                             ? arch::pvh_entry_state(kernel_.entry.raw(), kernel_.boot_info)
-                             : arch::linux64_entry_state(kernel_.entry.raw(), kernel_.boot_info)));
-    }
-    VcpuOwner& owner = *this;
     vcpus_.push_back(
         std::make_unique<VcpuThread>(std::move(vcpu), *board_, memory_, timeline_, owner));
   }

@@ -97,8 +97,7 @@ class Machine final : private PowerSink,
   Result<void> create_devices(const VmConfig& config, std::vector<virtio::BlockImage> images,
                               std::vector<std::unique_ptr<virtio::Tap>> taps,
                               std::span<EventLoop* const> loops);
-  Result<void> set_up_vcpus(std::vector<kvm::Vcpu> vcpus, arch::CpuidTable cpuid,
-                            std::span<const CpuidMask> masks);
+  Result<void> take_vcpus(std::vector<kvm::Vcpu> vcpus);
   void finish(End end);
   Result<void> check_lives();
   void press_ctrl_alt_del(i32);

@@ -30,4 +30,16 @@ Result<PreparedVm> PreparedVm::create(const MachineConfig& config, kvm::Vm vm, T
   return PreparedVm{.memory = std::move(memory), .vm = std::move(vm), .vcpus = std::move(vcpus)};
 }
 
+Result<void> PreparedVm::set_up_vcpus(arch::CpuidTable cpuid, std::span<const CpuidMask> masks) {
+  arch::normalize_cpuid(cpuid, static_cast<u32>(vcpus.size()), vcpus.front().tsc_khz());
+  arch::mask_cpuid(cpuid, masks);
+  for (kvm::Vcpu& vcpu : vcpus) {
+    arch::set_cpuid_apic_id(cpuid, vcpu.id());
+    TRY(vcpu.set_cpuid(cpuid));
+    TRY(vcpu.set_boot_msrs());
+  }
+  vcpus_set_up = true;
+  return {};
+}
+
 }  // namespace mote

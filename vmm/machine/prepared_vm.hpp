@@ -2,10 +2,12 @@
 // A VM with its memory and vCPUs, before anything of a guest is in it: what can be made ahead.
 #pragma once
 
+#include <span>
 #include <vector>
 
 #include "core/guest_memory.hpp"
 #include "core/result.hpp"
+#include "vmm/arch/cpuid.hpp"
 #include "vmm/config/vm_config.hpp"
 #include "vmm/kvm/system.hpp"
 #include "vmm/kvm/vcpu.hpp"
@@ -19,10 +21,14 @@ struct PreparedVm {
   /// Makes guest RAM for `vm`, which has nothing yet, and the vCPUs. In this order, because a
   /// memory slot that is set after vCPUs and events costs milliseconds.
   static Result<PreparedVm> create(const MachineConfig& config, kvm::Vm vm, Timeline& timeline);
+  /// Gives the vCPUs what they have before the first instruction, whatever that will be: CPUID,
+  /// made of what the host supports and of `masks`, and MSRs. Once.
+  Result<void> set_up_vcpus(arch::CpuidTable supported, std::span<const CpuidMask> masks);
 
   GuestMemory memory;
   kvm::Vm vm;
   std::vector<kvm::Vcpu> vcpus;
+  bool vcpus_set_up = false;
 };
 
 }  // namespace mote
