@@ -47,11 +47,11 @@ struct Rule {
   Verdict verdict = Verdict::kAllow;
 
   constexpr std::span<const Condition> when() const { return {conditions.data(), condition_count}; }
-  /// Threads come from the start role and keep its filter, so it has to allow what theirs do. The
-  /// supervisor is a process of its own.
+  /// The threads that run a machine come from the start role and keep its filter, so it has to
+  /// allow what theirs do. The API's thread is under no other filter, and the supervisor is a
+  /// process of its own.
   constexpr bool applies_to(ThreadRole role) const {
-    constexpr RoleSet kChildrenOfStart =
-        jail::roles(ThreadRole::kVcpu, ThreadRole::kLoop, ThreadRole::kApi);
+    constexpr RoleSet kChildrenOfStart = jail::roles(ThreadRole::kVcpu, ThreadRole::kLoop);
     if (role == ThreadRole::kStart && (roles & kChildrenOfStart) != 0) return true;
     return (roles & jail::roles(role)) != 0;
   }

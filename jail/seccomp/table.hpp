@@ -151,6 +151,8 @@ inline constexpr Rule kRules[] = {
     // has its memory, and the loops their rings.
     rule(kStart, CALL(seccomp), IS(0, "operation", SECCOMP_SET_MODE_FILTER),
          "threads give up more when the start is over"),
+    rule(kStart, CALL(pread64), "images, into guest RAM"),
+    rule(kStart, CALL(close), "images, when they are there"),
     rule(kStart, CALL(madvise), "huge pages for them"),
     rule(kStart, CALL(eventfd2), "kicks, interrupts and wake-ups"),
     rule(kStart, CALL(io_uring_register), IS(1, "opcode", IORING_REGISTER_FILES_UPDATE),

@@ -376,14 +376,13 @@ TEST_F(MachineThatIsNotRun, LetsAnotherBeMadeOfTheSameFiles) {
   auto second_vm = (*own)->make_vm();
   if (!first || !second || !first_vm || !second_vm) ::_exit(2);
   first->kernel = std::move(no_kernel);
-  if (!jail::report_forbidden_calls(kForbiddenCall, nullptr) ||
-      !jail::seal_thread(ThreadRole::kStart)) {
-    ::_exit(1);
-  }
-  if ((*own)->create(*std::move(first), *std::move(first_vm))) ::_exit(3);
-  if (!(*own)->create(*std::move(second), *std::move(second_vm))) ::_exit(4);
+  if (!jail::report_forbidden_calls(kForbiddenCall, nullptr)) ::_exit(1);
+  // The API's thread is no child of the start's.
   std::atomic<int> pauses{0};
   std::thread([&] { be_the_api(**own, pauses); }).detach();
+  if (!jail::seal_thread(ThreadRole::kStart)) ::_exit(1);
+  if ((*own)->create(*std::move(first), *std::move(first_vm))) ::_exit(3);
+  if (!(*own)->create(*std::move(second), *std::move(second_vm))) ::_exit(4);
   if (!(*own)->run_here() || pauses == 0) ::_exit(5);
   (*own)->join();
   ::_exit((*own)->machine().end()->kind == EndKind::kPowerOff ? 0 : 7);

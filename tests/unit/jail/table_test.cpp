@@ -60,7 +60,7 @@ TEST(SeccompTable, NoRowIsCoveredByAnother) {
 
 TEST(SeccompTable, StartMayDoWhatItsThreadsMay) {
   const auto start = rules_of(ThreadRole::kStart);
-  for (const ThreadRole role : {ThreadRole::kVcpu, ThreadRole::kLoop, ThreadRole::kApi}) {
+  for (const ThreadRole role : {ThreadRole::kVcpu, ThreadRole::kLoop}) {
     for (const Rule& rule : rules_of(role)) {
       EXPECT_NE(find_rule(start, call_of(rule)), nullptr) << describe(role, rule);
     }
