@@ -102,9 +102,15 @@ Result<UniqueFd> make_root_with(std::span<const SharedFolder> folders) {
   if (::syscall(SYS_move_mount, root.get(), "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) != 0) {
     return failed("move_mount");
   }
-  for (const SharedFolder& folder : folders) TRY(attach(folder, root));
+  // WHY not the root itself: whose root is that of the mount namespace may make user namespaces,
+  // and whoever is in a chroot may not.
+  constexpr char kInside[] = "vm";
+  if (::mkdirat(root.get(), kInside, 0555) != 0) return failed("mkdir");
+  UniqueFd inside(::openat(root.get(), kInside, O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!inside) return failed("open");
+  for (const SharedFolder& folder : folders) TRY(attach(folder, inside));
   if (!set_attributes(root, 0, MOUNT_ATTR_RDONLY)) return failed("mount_setattr");
-  return root;
+  return inside;
 }
 
 Result<void> enter_empty_root(const UniqueFd& root) {
