@@ -81,9 +81,13 @@ Result<UniqueFd> make_empty_root() {
   return make_tmpfs("0555", MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV);
 }
 
+UniqueFd hold_folder(const std::string& path) {
+  return UniqueFd(call(::syscall(SYS_open_tree, AT_FDCWD, path.c_str(),
+                                 OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE)));
+}
+
 Result<SharedFolder> take_folder(const std::string& path) {
-  UniqueFd tree(call(::syscall(SYS_open_tree, AT_FDCWD, path.c_str(),
-                               OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE)));
+  UniqueFd tree = hold_folder(path);
   if (!tree) return cannot_show(path, "open_tree");
   struct stat status{};
   if (::fstat(tree.get(), &status) != 0) return cannot_show(path, "fstat");

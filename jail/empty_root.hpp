@@ -19,17 +19,22 @@ namespace mote::jail {
 /// kernel: let it be somebody who has time.
 Result<UniqueFd> make_empty_root();
 
+/// A mount of the folder at `path` that is attached nowhere, with all that is mounted inside: `..`
+/// does not lead out of it. Empty, and errno set, when that fails. Needs CAP_SYS_ADMIN in the
+/// process's mount namespace.
+UniqueFd hold_folder(const std::string& path);
+
 /// A folder of the host that is to be seen in the sandbox.
 struct SharedFolder {
   std::string path;  ///< absolute; where it is seen
-  UniqueFd tree;     ///< a mount of it that is attached nowhere, with all that is mounted inside
+  UniqueFd tree;     ///< as `hold_folder` makes it
 };
 
 /// Takes hold of the folder at `path`, in which nothing can be executed and no file gives
 /// privileges. Needs CAP_SYS_ADMIN in the process's mount namespace.
 Result<SharedFolder> take_folder(const std::string& path);
 
-/// As `make_empty_root`, with `folders` at their paths. This root has to be mounted: it covers what
+/// As `make_empty_root`, with `folders` at their paths. This one has to be mounted: it covers what
 /// was the root of the process's mount namespace, which has to be its own. Linux 5.12.
 Result<UniqueFd> make_root_with(std::span<const SharedFolder> folders);
 

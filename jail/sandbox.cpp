@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "jail/sandbox.hpp"
 
+#include <fcntl.h>
 #include <linux/capability.h>
 #include <poll.h>
 #include <sys/prctl.h>
@@ -10,6 +11,7 @@
 
 #include <cerrno>
 #include <csignal>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -37,11 +39,15 @@ Error supervisor_gone() {
   return Error::host("cannot start the VM: its supervisor was ended meanwhile");
 }
 
-/// The supervisor needs no files any more, and of its privileges that to end a process of another
-/// user.
-Result<void> confine_supervisor(const UniqueFd& root) {
+/// The supervisor needs no files any more but those that it removes, and of its privileges that to
+/// end a process of another user. `room`: its root and, if there is one, the folder that takes the
+/// place of the one that it has as `folder`.
+Result<void> confine_supervisor(std::span<const UniqueFd> room, int folder) {
   set_thread_name("supervisor");
-  TRY(enter_empty_root(root));
+  TRY(enter_empty_root(room.front()));
+  if (folder >= 0 && ::dup3(room.back().get(), folder, O_CLOEXEC) < 0) {
+    return Error::from_errno(errno, "cannot confine the VM's supervisor: dup3");
+  }
   TRY(drop_privileges(std::nullopt, u64{1} << CAP_KILL));
   return seal_thread(ThreadRole::kSupervisor);
 }
@@ -65,8 +71,8 @@ Result<int> run_supervisor(pid_t process, UniqueFd news, GuardedCgroup* cgroup,
   // Takes no processor time from a start that has use for it. Without a root the VM is gone.
   {
     std::byte byte{};
-    const auto root = receive_with_fds(news, std::span(&byte, 1));
-    if (ready && root && !root->empty()) ready = confine_supervisor(root->front());
+    const auto room = receive_with_fds(news, std::span(&byte, 1));
+    if (ready && room && !room->empty()) ready = confine_supervisor(*room, cleanup.fd);
   }
   if (!ready) signal_vm(vm, SIGKILL);
   const int code = supervise(vm);
@@ -131,15 +137,26 @@ Result<Sandbox> Sandbox::enter(const SandboxOptions& options) {
     trees.push_back(sandbox.folders_.emplace_back(TRY(take_folder(path))).tree.get());
   }
   sandbox.landlock_ = TRY(make_landlock_ruleset(trees));
+  if (options.cleanup.fd >= 0) {
+    sandbox.cleanup_ = hold_folder(options.cleanup.folder);
+    if (!sandbox.cleanup_) {
+      return Error::from_errno(errno, "cannot hold folder '" + options.cleanup.folder + "'",
+                               "it takes Linux 5.2; or do without: --no-sandbox");
+    }
+  }
   return sandbox;
 }
 
 Result<void> Sandbox::lock_in() {
   {
-    const UniqueFd root = TRY(folders_.empty() ? make_empty_root() : make_root_with(folders_));
+    UniqueFd root = TRY(folders_.empty() ? make_empty_root() : make_root_with(folders_));
     TRY(enter_empty_root(root));
+    if (!folders_.empty()) root = TRY(make_empty_root());  // the supervisor sees no folders
+    std::vector<UniqueFd> room;
+    room.push_back(std::move(root));
+    if (cleanup_) room.push_back(std::move(cleanup_));
     constexpr std::byte kByte{};
-    TRY(send_with_fds(news_, std::span(&kByte, 1), std::span(&root, 1)));
+    TRY(send_with_fds(news_, std::span(&kByte, 1), room));
   }
   TRY(lower_resource_limits());
   TRY(lock_in_thread());

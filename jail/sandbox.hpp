@@ -22,7 +22,8 @@ namespace mote::jail {
 struct Cleanup {
   void (*function)(void* context) = nullptr;  ///< null: nothing
   void* context = nullptr;
-  int fd = -1;  ///< a descriptor that it needs
+  int fd = -1;         ///< a descriptor of a folder that it works in; -1: none
+  std::string folder;  ///< that folder's path
 };
 
 struct SandboxOptions {
@@ -67,6 +68,7 @@ class Sandbox {
   UniqueFd news_;                     ///< where it says that this is ready; ends when it does
   UniqueFd landlock_;
   std::vector<SharedFolder> folders_;
+  UniqueFd cleanup_;  ///< the supervisor's folder, which for it is all there is
 };
 
 }  // namespace mote::jail

@@ -91,12 +91,15 @@ Result<UnixListener> UnixListener::create(const std::string& path) {
   return listener;
 }
 
+std::string UnixListener::folder() const {
+  const std::size_t slash = path_.rfind('/');
+  return slash == std::string::npos ? "." : path_.substr(0, slash + 1);
+}
+
 /// Remembers which file was made.
 Result<void> UnixListener::take_file() {
-  const std::size_t slash = path_.rfind('/');
-  const std::string folder = slash == std::string::npos ? "." : path_.substr(0, slash + 1);
-  name_ = slash == std::string::npos ? path_ : path_.substr(slash + 1);
-  folder_.reset(::open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  name_ = path_.substr(path_.rfind('/') + 1);
+  folder_.reset(::open(folder().c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   struct stat status{};
   if (!folder_ || ::fstatat(folder_.get(), name_.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
     Error error = Error::from_errno(errno, "cannot examine the socket '" + path_ + "'");

@@ -26,7 +26,9 @@ class UnixListener {
   /// Removes the file, if it is still the one that was made; wherever the process's root is by now.
   /// Harmless when done twice.
   void remove();
-  /// What `remove` needs; -1 when there is nothing to remove.
+  /// The path of the folder that the file is in.
+  std::string folder() const;
+  /// That folder, which `remove` needs; -1 when there is nothing to remove.
   int folder_fd() const { return folder_.get(); }
   /// Leaves the file to another process, which has a copy of this.
   void disown() { folder_.reset(); }

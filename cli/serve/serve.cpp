@@ -143,7 +143,8 @@ Result<ExitCode> serve(ServeOptions options, Timeline& timeline) {
     needs.fds = {outside.listener.fd()};
     needs.cleanup = {.function = &remove_socket,
                      .context = &outside.listener,
-                     .fd = outside.listener.folder_fd()};
+                     .fd = outside.listener.folder_fd(),
+                     .folder = outside.listener.folder()};
   }
   needs.folders = options.folders;
   needs.filters_alone = options.as_firecracker && options.has_filters;

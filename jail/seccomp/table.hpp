@@ -140,7 +140,7 @@ inline constexpr Rule kRules[] = {
     rule(kApi, CALL(newfstatat), "what it is; whose the socket's file is at the end"),
     rule(kApi, CALL(statx), "how it is aligned"),
     rule(kApi, CALL(fcntl), "lock it"),
-    rule(kApi, CALL(pread64), "refuse what is no raw image; the start: images, into guest RAM"),
+    rule(kApi, CALL(pread64), "refuse what is no raw image"),
     rule(kApi, CALL(fallocate), IS(1, "mode", (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE)),
          "whether blocks can be given back"),
     rule(kApi, CALL(ioctl), REQUEST(BLKSSZGET), "the block size of a device"),
