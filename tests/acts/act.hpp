@@ -24,8 +24,10 @@ struct Target {
   u64 address;         ///< of eight bytes in it
   u16 port;            ///< of 127.0.0.1 where somebody listens, by TCP and UDP
   std::string socket;  ///< where somebody listens by AF_UNIX: its name without a path
-  std::string folder;  ///< the working directory: has "disk", "socket", "expendable", "mountpoint"
-  key_t memory;        ///< of shared memory
+  /// Has "disk", "socket" and the folders "work", which is the working directory, with "expendable"
+  /// and "empty"; and "shown", which a VM may be given.
+  std::string folder;
+  key_t memory;  ///< of shared memory
 };
 inline constexpr char kTargetVariable[] = "MOTE_ACT_TARGET";
 std::string write_target(const Target& target);
@@ -38,6 +40,7 @@ enum class Wall {
   kPrivileges,   ///< no capabilities, another user
   kDescriptors,  ///< there is none by which it could be done
   kRing,         ///< the ring takes no other orders than it was restricted to
+  kLandlock,     ///< Landlock, where the host has it, in folders that the VM was given
   kFilterAlone,  ///< nothing: what it gives harms the host little, or is its administrator's choice
 };
 
@@ -55,6 +58,8 @@ struct Act {
   jail::RoleSet before_wall = 0;
   /// Root is refused as well, but differently: for the sake of the host, or by some hosts.
   bool refused_anyway = false;
+  /// Roles that do this for a living, in folders that the VM was given.
+  jail::RoleSet given_to = 0;
 };
 
 // By idea.

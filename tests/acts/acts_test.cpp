@@ -3,6 +3,9 @@
 // filter of system calls. As root, and as an ordinary user.
 #include <gtest/gtest.h>
 
+#include <sys/syscall.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <csignal>
 #include <fstream>
@@ -22,12 +25,22 @@ struct Place {
   std::string name;
   std::string thread;  ///< as messages call it
   ThreadRole role;
+  bool is_served = false;  ///< a VM behind its API, which was given a folder
 };
 const Place kPlaces[] = {
-    {"start", "mote", ThreadRole::kStart}, {"vcpu0", "vcpu0", ThreadRole::kVcpu},
-    {"vcpu1", "vcpu1", ThreadRole::kVcpu}, {"io", "io", ThreadRole::kLoop},
-    {"io1", "io1", ThreadRole::kLoop},     {"supervisor", "supervisor", ThreadRole::kSupervisor},
+    {"start", "mote", ThreadRole::kStart},
+    {"vcpu0", "vcpu0", ThreadRole::kVcpu},
+    {"vcpu1", "vcpu1", ThreadRole::kVcpu},
+    {"io", "io", ThreadRole::kLoop},
+    {"io1", "io1", ThreadRole::kLoop},
+    {"supervisor", "supervisor", ThreadRole::kSupervisor},
+    {"api", "mote", ThreadRole::kApi, true},
+    {"supervisor", "supervisor", ThreadRole::kSupervisor, true},
 };
+
+std::ostream& operator<<(std::ostream& out, const Place& place) {
+  return out << (place.is_served ? "served " : "") << place.name;
+}
 
 bool is_in(jail::RoleSet set, const Place& place) {
   return (set & jail::roles(place.role)) != 0;
@@ -57,6 +70,14 @@ Answer answer_of(const std::string& output, std::string_view act) {
   return answer;
 }
 
+/// What stands around a VM.
+enum class Walls { kAll, kNoFilter, kNoFilterNorLandlock };
+
+bool has_landlock() {
+  constexpr int kAskForVersion = 1;
+  return ::syscall(SYS_landlock_create_ruleset, nullptr, 0, kAskForVersion) > 0;
+}
+
 class Acts : public ::testing::TestWithParam<Caller> {
  protected:
   void SetUp() override {
@@ -66,22 +87,23 @@ class Acts : public ::testing::TestWithParam<Caller> {
   }
 
   /// A VM of which one place does an act, or all that more than a filter stops.
-  static Trial try_in_vm(const std::string& place, const std::string& act, bool is_filtered,
+  static Trial try_in_vm(const Place& place, std::string_view act, Walls walls,
                          const Target& target = Setting::get().target()) {
     const Setting& setting = Setting::get();
-    std::vector<std::string> words = {setting.path("mote-acts"),
-                                      "run",
-                                      "--kernel",
-                                      setting.path("hello.elf"),
-                                      "--vcpus",
-                                      "2",
-                                      "--io-threads",
-                                      "2",
-                                      "--block",
-                                      setting.path("own-disk") + ",queues=2"};
+    std::vector<std::string> words = {setting.path("mote-acts")};
+    if (place.is_served) {
+      setting.reset();
+      words.insert(words.end(), {"serve", "--api-sock", "api.sock", "--dir", setting.path("shown"),
+                                 "--config-file", setting.path("vm.toml")});
+    } else {
+      words.insert(words.end(), {"run", setting.path("vm.toml")});
+    }
     if (GetParam() == Caller::kRoot) add_user(words);
-    std::vector<std::string> environment = {"MOTE_ACT=" + place + ":" + act};
-    if (!is_filtered) environment.emplace_back("MOTE_ACT_UNFILTERED=1");
+    std::vector<std::string> environment = {"MOTE_ACT=" + place.name + ":" + std::string(act)};
+    if (walls != Walls::kAll) environment.emplace_back("MOTE_ACT_UNFILTERED=1");
+    if (walls == Walls::kNoFilterNorLandlock) {
+      environment.emplace_back("MOTE_ACT_WITHOUT_LANDLOCK=1");
+    }
     return setting.start(words, GetParam(), environment, target).finish();
   }
 
@@ -112,15 +134,24 @@ void expect_refused(const Trial& trial, const Act& act) {
   EXPECT_FALSE(answer.is_success) << trial.output;
 }
 
+void expect_done(const Trial& trial, const Act& act) {
+  EXPECT_TRUE(answer_of(trial.output, act.name).is_success) << trial.output;
+}
+
 TEST_P(Acts, EndTheVmOrAreRefused) {
   for (const Act* act : all_acts()) {
     for (const Place& place : kPlaces) {
-      SCOPED_TRACE(place.name + ":" + std::string(act->name));
-      const Trial trial = try_in_vm(place.name, std::string(act->name), true);
-      if (is_in(act->passes, place)) {
-        expect_refused(trial, *act);
-      } else {
+      // Served or not, a supervisor has one filter; but what it lets pass meets other walls.
+      const bool is_supervisor = place.role == ThreadRole::kSupervisor;
+      if (is_supervisor && place.is_served && !is_in(act->passes, place)) continue;
+      SCOPED_TRACE(::testing::Message() << place << ":" << act->name);
+      const Trial trial = try_in_vm(place, act->name, Walls::kAll);
+      if (is_in(act->given_to, place)) {
+        expect_done(trial, *act);
+      } else if (!is_in(act->passes, place)) {
         expect_ended(trial, place, *act);
+      } else if (act->wall != Wall::kLandlock || has_landlock()) {
+        expect_refused(trial, *act);
       }
     }
   }
@@ -128,14 +159,23 @@ TEST_P(Acts, EndTheVmOrAreRefused) {
 
 // The supervisor has fewer walls around it: it never meets anything of the guest's.
 TEST_P(Acts, AreRefusedWithoutFiltersToo) {
-  for (const Place& place : kPlaces) {
-    if (place.role == ThreadRole::kSupervisor) continue;
-    const Trial trial = try_in_vm(place.name, "all", false);
-    EXPECT_EQ(trial.exit_code, 0) << trial.output;
-    for (const Act* act : all_acts()) {
-      if (act->wall == Wall::kFilterAlone || is_in(act->before_wall, place)) continue;
-      SCOPED_TRACE(place.name + ":" + std::string(act->name));
-      expect_refused(trial, *act);
+  for (const Walls walls : {Walls::kNoFilter, Walls::kNoFilterNorLandlock}) {
+    const bool is_behind_landlock = walls == Walls::kNoFilter && has_landlock();
+    for (const Place& place : kPlaces) {
+      if (place.role == ThreadRole::kSupervisor) continue;
+      const Trial trial = try_in_vm(place, "all", walls);
+      EXPECT_EQ(trial.exit_code, 0) << trial.output;
+      for (const Act* act : all_acts()) {
+        if (act->wall == Wall::kFilterAlone || is_in(act->before_wall, place)) continue;
+        SCOPED_TRACE(::testing::Message() << place << ":" << act->name
+                                          << (is_behind_landlock ? "" : ", without Landlock"));
+        const bool is_landlocks = act->wall == Wall::kLandlock && place.is_served;
+        if (is_in(act->given_to, place) || (is_landlocks && !is_behind_landlock)) {
+          expect_done(trial, *act);
+        } else {
+          expect_refused(trial, *act);
+        }
+      }
     }
   }
 }
@@ -160,10 +200,10 @@ TEST_P(Acts, DoNotReachAnotherVmOfTheUser) {
   ASSERT_GT(target.process, 0);
   for (const Place& place : kPlaces) {
     if (place.role == ThreadRole::kSupervisor) continue;
-    const Trial trial = try_in_vm(place.name, "all", false, target);
+    const Trial trial = try_in_vm(place, "all", Walls::kNoFilter, target);
     for (const char* act : {"signal", "kick_another", "open_process", "trace", "read_memory",
                             "write_memory", "memory_file_of_another", "root_of_another"}) {
-      SCOPED_TRACE(place.name + ":" + act);
+      SCOPED_TRACE(::testing::Message() << place << ":" << act);
       expect_refused(trial, *find_act(act));
     }
   }

@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <span>
 
+#include "core/fd.hpp"
 #include "core/result.hpp"
 #include "core/thread.hpp"
 #include "jail/seccomp/rule.hpp"
@@ -27,12 +28,25 @@ mote::Result<void> load_filter_if_wanted(std::span<const sock_filter> program) {
   return load_real_filter(program);
 }
 
+// The same for a kernel without Landlock.
+#define MAKE_RULESET "_ZN4mote4jail21make_landlock_rulesetESt4spanIKiLm18446744073709551615EE"
+mote::Result<mote::UniqueFd> make_real_ruleset(std::span<const int> folders) asm(
+    "__real_" MAKE_RULESET);
+mote::Result<mote::UniqueFd> make_ruleset_if_wanted(std::span<const int> folders) asm(
+    "__wrap_" MAKE_RULESET);
+
+mote::Result<mote::UniqueFd> make_ruleset_if_wanted(std::span<const int> folders) {
+  if (std::getenv("MOTE_ACT_WITHOUT_LANDLOCK") != nullptr) return mote::UniqueFd();
+  return make_real_ruleset(folders);
+}
+
 namespace mote::jail {
 namespace {
 
-/// The main thread has three roles, one after the other; others have one.
+/// A thread may have several roles, one after the other.
 std::string_view place(ThreadRole role) {
-  const bool is_named_by_role = role == ThreadRole::kStart || role == ThreadRole::kSupervisor;
+  const bool is_named_by_role =
+      role == ThreadRole::kStart || role == ThreadRole::kSupervisor || role == ThreadRole::kApi;
   return is_named_by_role ? role_name(role) : thread_name();
 }
 

@@ -16,6 +16,8 @@
 namespace mote::acts {
 namespace {
 
+using jail::roles;
+
 /// The first success of a call over all descriptors; the last refusal that says more than that
 /// there is none of that number.
 long by_any_descriptor(long (*act)(int fd)) {
@@ -31,6 +33,12 @@ long by_any_descriptor(long (*act)(int fd)) {
 
 long enter_and_be_root(int fd) {
   return call(SYS_fchdir, fd) < 0 ? -1 : call(SYS_chroot, ".");
+}
+
+long remove_by_any(const Target& target) {
+  static std::string path;
+  path = "../../../../.." + target.folder + "/work/expendable";
+  return by_any_descriptor([](int fd) { return call(SYS_unlinkat, fd, path.c_str(), 0); });
 }
 
 /// By a descriptor of a device: a vCPU's would have us wait until it stops.
@@ -66,11 +74,23 @@ constexpr Act kActs[] = {
     {"leave_root", "openat", Wall::kDescriptors,
      [](const Target&) {
        return by_any_descriptor([](int fd) { return call(SYS_openat, fd, "..", O_PATH); });
-     }},
+     },
+     roles(ThreadRole::kApi)},
     {"leave_root_from_its_folder", "openat", Wall::kRoot,
      [](const Target&) {
        return call(SYS_openat, AT_FDCWD, "../../../../../etc/passwd", O_RDONLY);
-     }},
+     },
+     roles(ThreadRole::kApi)},
+    {"look_out_of_root", "newfstatat", Wall::kDescriptors,
+     [](const Target&) {
+       return by_any_descriptor([](int fd) {
+         struct stat file{};
+         return call(SYS_newfstatat, fd, "../../../../../etc/passwd", &file, 0);
+       });
+     },
+     roles(ThreadRole::kApi, ThreadRole::kSupervisor)},
+    {"remove_out_of_root", "unlinkat", Wall::kDescriptors, &remove_by_any,
+     roles(ThreadRole::kApi, ThreadRole::kSupervisor)},
     {"enter_left_folder", "fchdir", Wall::kDescriptors,
      [](const Target&) { return by_any_descriptor([](int fd) { return call(SYS_fchdir, fd); }); }},
     {"make_left_folder_root", "fchdir", Wall::kDescriptors,
@@ -93,7 +113,7 @@ constexpr Act kActs[] = {
      [](const Target&) { return call(SYS_ioctl, 0, TIOCSTI, "x"); }, 0, 0, true},
     {"new_vm", "ioctl", Wall::kDescriptors, [](const Target&) { return make_vm(); }},
     {"order_ring", "io_uring_register", Wall::kRing, [](const Target&) { return order_ring(); }, 0,
-     jail::roles(ThreadRole::kStart)},
+     roles(ThreadRole::kStart, ThreadRole::kApi)},
 };
 
 }  // namespace

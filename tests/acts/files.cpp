@@ -3,6 +3,9 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
+
+#include <cerrno>
 
 #include "core/text.hpp"
 #include "tests/acts/act.hpp"
@@ -10,12 +13,46 @@
 namespace mote::acts {
 namespace {
 
+/// What the thread may do that serves the API, in folders that the VM was given.
+constexpr jail::RoleSet kOpens = jail::roles(ThreadRole::kApi);
+/// Who removes the API's socket.
+constexpr jail::RoleSet kRemoves = jail::roles(ThreadRole::kApi, ThreadRole::kSupervisor);
+
 long open_file(const std::string& path, int flags) {
   return call(SYS_openat, AT_FDCWD, path.c_str(), flags, 0600);
 }
 
 long open_proc(pid_t process, const char* name, int flags) {
   return open_file(format("/proc/%d/%s", process, name), flags);
+}
+
+long open_shown(const Target& target, const char* name, int flags) {
+  return open_file(target.folder + "/shown/" + name, flags);
+}
+
+long look_at(const std::string& path) {
+  struct stat file{};
+  return call(SYS_newfstatat, AT_FDCWD, path.c_str(), &file, 0);
+}
+
+long look_at_by_statx(const std::string& path) {
+  struct statx file{};
+  return call(SYS_statx, AT_FDCWD, path.c_str(), 0, STATX_BASIC_STATS, &file);
+}
+
+long remove(const std::string& path, int flags) {
+  return call(SYS_unlinkat, AT_FDCWD, path.c_str(), flags);
+}
+
+/// By a descriptor of the folder.
+long leave_opened_folder(const Target& target) {
+  const long shown = open_file(target.folder + "/shown", O_PATH | O_DIRECTORY);
+  if (shown < 0) return -1;
+  const long disk = call(SYS_openat, shown, "../disk", O_RDWR);
+  const int refusal = errno;
+  call(SYS_close, shown);  // what others find open is not to be of our making
+  errno = refusal;
+  return disk;
 }
 
 /// By the file's handle, which needs no path that leads to it.
@@ -33,7 +70,7 @@ long open_by_handle() {
 
 constexpr Act kActs[] = {
     {"host_file", "openat", Wall::kRoot,
-     [](const Target&) { return open_file("/etc/passwd", O_RDONLY); }},
+     [](const Target&) { return open_file("/etc/passwd", O_RDONLY); }, kOpens},
     {"host_file_by_open", "open", Wall::kRoot,
      [](const Target&) { return call(SYS_open, "/etc/passwd", O_RDONLY); }},
     {"host_file_by_openat2", "openat2", Wall::kRoot,
@@ -42,19 +79,19 @@ constexpr Act kActs[] = {
        return call(SYS_openat2, AT_FDCWD, "/etc/passwd", how, sizeof(how));
      }},
     {"own_mappings", "openat", Wall::kRoot,
-     [](const Target&) { return open_file("/proc/self/maps", O_RDONLY); }},
+     [](const Target&) { return open_file("/proc/self/maps", O_RDONLY); }, kOpens},
     {"kvm_device", "openat", Wall::kRoot,
-     [](const Target&) { return open_file("/dev/kvm", O_RDWR); }},
+     [](const Target&) { return open_file("/dev/kvm", O_RDWR); }, kOpens},
     {"disk_of_another", "openat", Wall::kRoot,
-     [](const Target& target) { return open_file(target.folder + "/disk", O_RDWR); }},
+     [](const Target& target) { return open_file(target.folder + "/disk", O_RDWR); }, kOpens},
     {"memory_file_of_another", "openat", Wall::kRoot,
-     [](const Target& target) { return open_proc(target.process, "mem", O_RDWR); }},
+     [](const Target& target) { return open_proc(target.process, "mem", O_RDWR); }, kOpens},
     {"root_of_another", "openat", Wall::kRoot,
-     [](const Target& target) { return open_proc(target.process, "root", O_RDONLY); }},
+     [](const Target& target) { return open_proc(target.process, "root", O_RDONLY); }, kOpens},
     {"new_file", "openat", Wall::kRoot,
-     [](const Target&) { return open_file("made", O_WRONLY | O_CREAT | O_EXCL); }},
+     [](const Target&) { return open_file("made", O_WRONLY | O_CREAT | O_EXCL); }, kOpens},
     {"new_file_without_name", "openat", Wall::kRoot,
-     [](const Target&) { return open_file(".", O_WRONLY | O_TMPFILE); }},
+     [](const Target&) { return open_file(".", O_WRONLY | O_TMPFILE); }, kOpens},
     {"new_folder", "mkdir", Wall::kRoot,
      [](const Target&) { return call(SYS_mkdir, "made", 0700); }},
     {"new_link", "symlink", Wall::kRoot,
@@ -69,6 +106,50 @@ constexpr Act kActs[] = {
      [](const Target&) { return call(SYS_chown, ".", 4321, 4321); }},
     {"change_size", "truncate", Wall::kRoot,
      [](const Target&) { return call(SYS_truncate, "expendable", 0); }},
+    {"look_at_host_file", "newfstatat", Wall::kRoot,
+     [](const Target&) { return look_at("/etc/passwd"); }, kRemoves},
+    {"look_at_disk_of_another", "newfstatat", Wall::kRoot,
+     [](const Target& target) { return look_at(target.folder + "/shown/../disk"); }, kRemoves},
+    {"look_at_host_file_by_statx", "statx", Wall::kRoot,
+     [](const Target&) { return look_at_by_statx("/etc/passwd"); }, kOpens},
+    {"remove_by_path", "unlinkat", Wall::kRoot,
+     [](const Target& target) { return remove(target.folder + "/work/expendable", 0); }, kRemoves},
+    {"remove_beside_shown", "unlinkat", Wall::kRoot,
+     [](const Target& target) { return remove(target.folder + "/shown/../work/expendable", 0); },
+     kRemoves},
+    {"remove_folder", "unlinkat", Wall::kRoot,
+     [](const Target& target) { return remove(target.folder + "/work/empty", AT_REMOVEDIR); },
+     kRemoves},
+    {"new_file_beside_shown", "openat", Wall::kRoot,
+     [](const Target& target) { return open_file(target.folder + "/made", O_WRONLY | O_CREAT); },
+     kOpens},
+    {"leave_shown", "openat", Wall::kRoot,
+     [](const Target& target) { return open_shown(target, "../disk", O_RDWR); }, kOpens},
+    {"leave_opened_shown", "openat", Wall::kRoot, &leave_opened_folder, kOpens},
+    {"follow_path_out_of_shown", "openat", Wall::kRoot,
+     [](const Target& target) { return open_shown(target, "path", O_RDWR); }, kOpens},
+    {"follow_steps_out_of_shown", "openat", Wall::kRoot,
+     [](const Target& target) { return open_shown(target, "steps", O_RDWR); }, kOpens},
+    {"new_device_in_shown", "mknod", Wall::kPrivileges,
+     [](const Target& target) {
+       const std::string path = target.folder + "/shown/device";
+       return call(SYS_mknod, path.c_str(), S_IFCHR | 0600, makedev(1, 3));
+     }},
+    {"new_folder_in_shown", "mkdir", Wall::kLandlock,
+     [](const Target& target) {
+       return call(SYS_mkdir, (target.folder + "/shown/folder").c_str(), 0700);
+     }},
+    {"new_link_in_shown", "symlink", Wall::kLandlock,
+     [](const Target& target) {
+       return call(SYS_symlink, "/etc", (target.folder + "/shown/link").c_str());
+     }},
+    {"remove_in_shown", "unlinkat", Wall::kLandlock,
+     [](const Target& target) { return remove(target.folder + "/shown/expendable", 0); }, kRemoves},
+    {"open_in_shown", "openat", Wall::kRoot,
+     [](const Target& target) { return open_shown(target, "image", O_RDWR); }, 0, 0, false, kOpens},
+    {"new_file_in_shown", "openat", Wall::kRoot,
+     [](const Target& target) { return open_shown(target, "made", O_WRONLY | O_CREAT); }, 0, 0,
+     false, kOpens},
     {"open_by_handle", "name_to_handle_at open_by_handle_at", Wall::kPrivileges,
      [](const Target&) { return open_by_handle(); }},
 };

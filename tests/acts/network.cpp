@@ -81,7 +81,7 @@ constexpr Act kActs[] = {
     {"change_interface", "socket", Wall::kPrivileges,
      [](const Target&) { return change_interface(); }},
     {"send_by_any", "sendto", Wall::kDescriptors, [](const Target&) { return send_by_any(); },
-     jail::roles(ThreadRole::kStart)},
+     jail::roles(ThreadRole::kApi)},
     {"socket_pair", "socketpair", Wall::kFilterAlone,
      [](const Target&) {
        int ends[2];

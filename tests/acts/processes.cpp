@@ -47,7 +47,8 @@ constexpr Act kActs[] = {
        return call(SYS_rt_sigqueueinfo, target.process, kVcpuKickSignal, &info);
      }},
     {"signal_by_descriptor", "fcntl", Wall::kNamespaces,
-     [](const Target& target) { return call(SYS_fcntl, 2, F_SETOWN, target.process); }},
+     [](const Target& target) { return call(SYS_fcntl, 2, F_SETOWN, target.process); },
+     roles(ThreadRole::kApi)},
     {"open_process", "pidfd_open", Wall::kNamespaces,
      [](const Target& target) { return call(SYS_pidfd_open, target.process, 0); }},
     {"trace", "ptrace", Wall::kNamespaces,

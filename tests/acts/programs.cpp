@@ -51,14 +51,15 @@ struct Program {
       0xB8, 231,  0,    0, 0,     // mov eax, exit_group
       0x0F, 0x05,                 // syscall
   };
-  char text[36] = "act: execute_from_memory: 0 done\n";
+  char text[36] = {};
 };
 
-Program make_program() {
+Program make_program(const char* text) {
   constexpr u64 kAddress = 0x400000;
   constexpr std::size_t kCodeSize = 33;
   constexpr std::size_t kBehindLea = 17;
   Program program;
+  std::strcpy(program.text, text);
   std::memcpy(program.header.e_ident, ELFMAG, SELFMAG);
   program.header.e_ident[EI_CLASS] = ELFCLASS64;
   program.header.e_ident[EI_DATA] = ELFDATA2LSB;
@@ -84,10 +85,26 @@ Program make_program() {
 
 long execute_from_memory() {
   const long file = call(SYS_memfd_create, "program", MFD_CLOEXEC);
-  const Program program = make_program();
+  const Program program = make_program("act: execute_from_memory: 0 done\n");
   if (file < 0 || call(SYS_write, file, &program, sizeof(program)) < 0) return -1;
   const char* const words[] = {"program", nullptr};
   return call(SYS_execveat, file, "", words, environ, AT_EMPTY_PATH);
+}
+
+long execute_from_shown(const Target& target) {
+  const std::string path = target.folder + "/shown/program";
+  const long file = call(SYS_openat, AT_FDCWD, path.c_str(), O_WRONLY | O_CREAT, 0700);
+  const Program program = make_program("act: execute_from_shown: 0 done\n");
+  if (file < 0 || call(SYS_write, file, &program, sizeof(program)) < 0) return -1;
+  call(SYS_close, file);
+  const char* const words[] = {"program", nullptr};
+  return call(SYS_execve, path.c_str(), words, environ);
+}
+
+long map_code_of_shown(const Target& target) {
+  const std::string path = target.folder + "/shown/image";
+  const long file = call(SYS_openat, AT_FDCWD, path.c_str(), O_RDONLY);
+  return file < 0 ? -1 : call(SYS_mmap, nullptr, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE, file, 0);
 }
 
 /// For the sake of a C library that then takes another way.
@@ -97,6 +114,8 @@ constexpr Act kActs[] = {
     {"execute", "execve", Wall::kRoot, [](const Target&) { return execute_shell(); }},
     {"execute_from_memory", "memfd_create", Wall::kFilterAlone,
      [](const Target&) { return execute_from_memory(); }},
+    {"execute_from_shown", "openat execve", Wall::kRoot, &execute_from_shown},
+    {"map_code_of_shown", "openat mmap", Wall::kRoot, &map_code_of_shown},
     {"fork", "fork", Wall::kFilterAlone, [](const Target&) { return end_child(call(SYS_fork)); }},
     {"vfork", "vfork", Wall::kFilterAlone,
      [](const Target&) {

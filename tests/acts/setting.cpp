@@ -203,7 +203,13 @@ void Setting::make_folder() {
   }
   write_file(path("disk"), "another's", 0666);
   write_file(path("own-disk"), std::string(1 << 20, '\0'), 0666);
-  expect(::mkdir(path("work").c_str(), 0777) == 0, "work");
+  for (const char* open : {"work", "shown"}) {
+    expect(::mkdir(path(open).c_str(), 0777) == 0 && ::chmod(path(open).c_str(), 0777) == 0, open);
+  }
+  write_file(path("vm.toml"),
+             "kernel.path = \"hello.elf\"\nmachine = { vcpus = 2, io_threads = 2 }\n"
+             "block = [{ path = \"own-disk\", queues = 2 }]\n",
+             0644);
   if (is_root()) {
     const std::string kvm = path("kvm");
     expect(::mknod(kvm.c_str(), S_IFCHR | 0666, makedev(10, 232)) == 0 &&
@@ -222,6 +228,15 @@ void Setting::reset() const {
     expect(::mount("", work.c_str(), "tmpfs", 0, "mode=0777") == 0, "work");
   }
   write_file(work + "/expendable", "text", 0666);
+  ::mkdir((work + "/empty").c_str(), 0777);
+  const std::string shown = path("shown");
+  for (const auto& entry : std::filesystem::directory_iterator(shown)) {
+    std::filesystem::remove_all(entry.path());
+  }
+  write_file(shown + "/expendable", "text", 0666);
+  write_file(shown + "/image", std::string(1 << 16, '\0'), 0666);
+  std::filesystem::create_symlink(path("disk"), shown + "/path");
+  std::filesystem::create_symlink("../disk", shown + "/steps");
 }
 
 void Setting::make_target() {

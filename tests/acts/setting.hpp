@@ -57,7 +57,7 @@ class Setting {
   const Target& target() const { return target_; }
   /// Where a program or a guest is for everybody.
   std::string path(const std::string& name) const { return target_.folder + "/" + name; }
-  /// Makes the folder that programs run in as it was.
+  /// Makes the folders "work", which programs run in, and "shown" as they were.
   void reset() const;
   /// Starts `words` with `environment` added to ours, descriptors left open, and this to reach.
   Program start(const std::vector<std::string>& words, Caller caller,
