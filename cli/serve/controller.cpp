@@ -376,7 +376,10 @@ Result<void> VmController::start() {
   vm_.system.reset();
   vm_.taps.clear();
   Result<void> ready = vm_.seal != nullptr ? vm_.seal(ThreadRole::kApi) : Result<void>();
-  if (ready) ready = launch_->run();
+  if (ready) {
+    events_->publish("started");  // before: a guest may end at once
+    ready = launch_->run();
+  }
   if (!ready) {
     // Threads are sealed by now: there is no way back.
     log(LogLevel::kError, "%s", ready.error().message().c_str());
@@ -386,7 +389,6 @@ Result<void> VmController::start() {
     return ready;
   }
   state_ = VmState::kRunning;
-  events_->publish("started");
   // The machine has its own: what it lets go of is to be free.
   kernel_.reset();
   initrd_.reset();
