@@ -25,6 +25,7 @@ bool is_id(std::string_view id) {
 /// Without what stands for no step: "/a//b/./c/" is "/a/b/c". A step back is refused, as links may
 /// lead it elsewhere.
 Result<std::string> absolute(const std::string& path) {
+  if (path.empty()) return Error::config("--dir: which folder? -- the one you are in is '.'");
   std::string whole = path;
   if (!path.starts_with('/')) {
     char here[PATH_MAX];
