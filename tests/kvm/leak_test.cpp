@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// That nothing is left of a VM: 1,000 that end by themselves, 200 that are killed at any moment.
+// That nothing is left of a VM: 1,000 that end by themselves, 200 that are killed at any moment,
+// and some of both that are served.
 #include <dirent.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -28,11 +29,20 @@ namespace {
 constexpr int kCycles = 1000;
 constexpr int kUserCycles = 200;
 constexpr int kKills = 200;
+constexpr int kServedCycles = 100;  // of each user
+constexpr int kServedKills = 40;
 /// The kernel takes networks apart some time after their last process; more than these left behind
 /// would be a leak.
 constexpr int kMostNamespaces = 200;
 constexpr int kPatienceMs = 10'000;
 constexpr char kTap[] = "tap0";
+constexpr char kSocket[] = "api.sock";
+
+/// What is run.
+struct Kind {
+  Who who;
+  bool is_served = false;  ///< behind its API, which nobody asks; it sees a folder
+};
 
 /// The name of the VM's control group: nobody else's.
 std::string group() {
@@ -117,21 +127,23 @@ bool make_tap(unsigned user) {
 }
 
 /// Starts a VM with a disk, an interface and, where it may have one, a control group.
-pid_t start_vm(Who who, int output) {
+pid_t start_vm(const Kind& kind, int output) {
   const pid_t mote = ::fork();
   if (mote != 0) return mote;
   ::dup2(output, STDOUT_FILENO);
   ::dup2(output, STDERR_FILENO);
-  if (who == Who::kOrdinaryUser &&
+  if (kind.who == Who::kOrdinaryUser &&
       (::setgroups(0, nullptr) != 0 ||
        ::setresgid(kOrdinaryUser, kOrdinaryUser, kOrdinaryUser) != 0 ||
        ::setresuid(kOrdinaryUser, kOrdinaryUser, kOrdinaryUser) != 0)) {
     ::_exit(126);
   }
   const std::string limit = "pids=64,group=" + group();
-  std::vector<const char*> words = {"mote",    "run",      "--kernel", "power_off_pm1.elf",
-                                    "--block", "disk.img", "--net",    kTap};
-  if (who == Who::kRoot) words.insert(words.end(), {"--limit", limit.c_str()});
+  std::vector<const char*> words = {"mote", "run", "vm.toml"};
+  if (kind.is_served) {
+    words = {"mote", "serve", "--api-sock", kSocket, "--dir", ".", "--config-file", "vm.toml"};
+  }
+  if (kind.who == Who::kRoot) words.insert(words.end(), {"--limit", limit.c_str()});
   words.push_back(nullptr);
   ::execv("mote", const_cast<char**>(words.data()));
   ::_exit(127);
@@ -144,9 +156,9 @@ std::string read_from_start(int file) {
 }
 
 /// One that powers itself off. What it said, if that went wrong.
-std::string run_once(Who who, int output) {
+std::string run_once(const Kind& kind, int output) {
   if (::ftruncate(output, 0) != 0) return "log";
-  const pid_t mote = start_vm(who, output);
+  const pid_t mote = start_vm(kind, output);
   int status = 0;
   ::waitpid(mote, &status, 0);
   if (status == 0) return {};
@@ -157,29 +169,37 @@ std::string prepare(Who who) {
   std::ofstream("disk.img") << std::string(1 << 20, '\0');
   ::chmod("disk.img", 0666);
   std::ofstream("log");
+  std::ofstream("vm.toml")
+      << "kernel.path = \"power_off_pm1.elf\"\nblock = [{ path = \"disk.img\" }]\n"
+      << "net = [{ tap = \"" << kTap << "\" }]\n";
   if (!limit_namespaces(kMostNamespaces)) return "namespaces cannot be limited";
   return make_tap(who == Who::kRoot ? 0 : kOrdinaryUser) ? "" : "no tap";
 }
 
 /// With no namespaces but those of the world and of one VM there is room for a VM, once the kernel
 /// has taken the others apart.
-std::string count_namespaces(Who who, int output) {
+std::string count_namespaces(const Kind& kind, int output) {
   constexpr int kOwn = 2;  // the world's mounts, twice: /proc
-  if (!limit_namespaces(kOwn + 1)) return "namespaces cannot be limited";
+  // Of mounts there is one more, to the kernel, for each that is attached nowhere.
+  const int detached = kind.is_served ? 2 : 0;
+  if (!limit_namespaces(kOwn + 1) || !limit_namespaces("mnt", kOwn + 1 + detached)) {
+    return "namespaces cannot be limited";
+  }
   std::string problem;
   within_patience([&] {
-    problem = run_once(who, output);
+    problem = run_once(kind, output);
     return problem.empty();
   });
   return problem.empty() ? problem : "namespaces are left: " + problem;
 }
 
 /// `cycles` VMs that `run` runs; what is left then.
-std::string live_through(Who who, int cycles, const std::function<std::string(int output)>& run) {
-  std::string problem = prepare(who);
+std::string live_through(const Kind& kind, int cycles,
+                         const std::function<std::string(int output)>& run) {
+  std::string problem = prepare(kind.who);
   if (!problem.empty()) return problem;
   const int output = ::open("log", O_RDWR | O_APPEND | O_CLOEXEC);
-  problem = run_once(who, output);
+  problem = run_once(kind, output);
   if (!problem.empty()) return "the first: " + problem;
   const Inventory before = take_inventory();
   for (int i = 0; i < cycles; ++i) {
@@ -192,11 +212,11 @@ std::string live_through(Who who, int cycles, const std::function<std::string(in
     return take_inventory() == before;
   });
   problem = difference(before, take_inventory());
-  return problem.empty() ? count_namespaces(who, output) : problem;
+  return problem.empty() ? count_namespaces(kind, output) : problem;
 }
 
-std::string end_by_themselves(Who who, int cycles) {
-  return live_through(who, cycles, [who](int output) { return run_once(who, output); });
+std::string end_by_themselves(const Kind& kind, int cycles) {
+  return live_through(kind, cycles, [&kind](int output) { return run_once(kind, output); });
 }
 
 /// The VM's process, once there is one: the guard of a control group is an older child.
@@ -210,10 +230,10 @@ pid_t vm_of(pid_t mote, Who who) {
 
 /// Kills the supervisor or the VM's process, whatever they are doing, and waits for all of it to be
 /// gone.
-std::string kill_once(Who who, int output, std::mt19937& random) {
-  const pid_t mote = start_vm(who, output);
+std::string kill_once(const Kind& kind, int output, std::mt19937& random) {
+  const pid_t mote = start_vm(kind, output);
   ::usleep(std::uniform_int_distribution<unsigned>(0, 8000)(random));
-  const pid_t vm = vm_of(mote, who);
+  const pid_t vm = vm_of(mote, kind.who);
   const bool kills_vm = vm != 0 && random() % 2 == 0;
   ::kill(kills_vm ? vm : mote, SIGKILL);
   const bool is_gone = within_patience([] {
@@ -221,15 +241,16 @@ std::string kill_once(Who who, int output, std::mt19937& random) {
     }
     return other_processes() == 0;
   });
+  // Who is killed cannot remove anything.
+  if (!kills_vm) ::unlink(kSocket);
   return is_gone    ? ""
          : kills_vm ? "a process outlives the VM's"
                     : "a process outlives the supervisor";
 }
 
-std::string are_killed(Who who) {
+std::string are_killed(const Kind& kind, int kills) {
   std::mt19937 random(std::random_device{}());
-  return live_through(who, kKills,
-                      [who, &random](int output) { return kill_once(who, output, random); });
+  return live_through(kind, kills, [&](int output) { return kill_once(kind, output, random); });
 }
 
 class Leaks : public KvmTest {
@@ -245,19 +266,29 @@ class Leaks : public KvmTest {
 };
 
 TEST_F(Leaks, NothingIsLeftOfVmsThatEnd) {
-  EXPECT_EQ(live([] { return end_by_themselves(Who::kRoot, kCycles); }), "");
+  EXPECT_EQ(live([] { return end_by_themselves({Who::kRoot}, kCycles); }), "");
 }
 
 TEST_F(Leaks, NothingIsLeftOfAnOrdinaryUsersVmsThatEnd) {
-  EXPECT_EQ(live([] { return end_by_themselves(Who::kOrdinaryUser, kUserCycles); }), "");
+  EXPECT_EQ(live([] { return end_by_themselves({Who::kOrdinaryUser}, kUserCycles); }), "");
 }
 
 TEST_F(Leaks, NothingIsLeftOfVmsThatAreKilled) {
-  EXPECT_EQ(live([] { return are_killed(Who::kRoot); }), "");
+  EXPECT_EQ(live([] { return are_killed({Who::kRoot}, kKills); }), "");
 }
 
 TEST_F(Leaks, NothingIsLeftOfAnOrdinaryUsersVmsThatAreKilled) {
-  EXPECT_EQ(live([] { return are_killed(Who::kOrdinaryUser); }), "");
+  EXPECT_EQ(live([] { return are_killed({Who::kOrdinaryUser}, kKills); }), "");
+}
+
+TEST_F(Leaks, NothingIsLeftOfServedVmsThatEnd) {
+  EXPECT_EQ(live([] { return end_by_themselves({Who::kRoot, true}, kServedCycles); }), "");
+  EXPECT_EQ(live([] { return end_by_themselves({Who::kOrdinaryUser, true}, kServedCycles); }), "");
+}
+
+TEST_F(Leaks, NothingIsLeftOfServedVmsThatAreKilled) {
+  EXPECT_EQ(live([] { return are_killed({Who::kRoot, true}, kServedKills); }), "");
+  EXPECT_EQ(live([] { return are_killed({Who::kOrdinaryUser, true}, kServedKills); }), "");
 }
 
 }  // namespace

@@ -104,6 +104,19 @@ void Process::close_input() {
   in_ = -1;
 }
 
+bool is_gone(pid_t process) {
+  for (int i = 0; i < 2000; ++i) {
+    std::ifstream file("/proc/" + std::to_string(process) + "/status");
+    std::string line;
+    while (std::getline(file, line) && !line.starts_with("State:")) {
+    }
+    // A process that nobody waits for yet is a zombie: it has let go of everything.
+    if (line.empty() || line.starts_with("State:\tZ")) return true;
+    ::usleep(1000);
+  }
+  return false;
+}
+
 pid_t vm_process(pid_t mote) {
   const std::string self = std::to_string(mote);
   for (int i = 0; i < 1000; ++i) {

@@ -24,6 +24,9 @@ struct Outcome {
 /// it made. Waits for it; 0 when there is none.
 pid_t vm_process(pid_t mote);
 
+/// Waits for the end of a process, anybody's; false when it does not come.
+bool is_gone(pid_t process);
+
 /// A mote process with pipes (or a terminal of its own) at its standard streams.
 class Process {
  public:

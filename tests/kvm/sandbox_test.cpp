@@ -62,15 +62,6 @@ std::vector<std::string> tasks(pid_t process) {
   return folders;
 }
 
-bool is_gone(pid_t process) {
-  for (int i = 0; i < 2000; ++i) {
-    // A process that nobody waits for yet is a zombie: it has let go of everything.
-    if (::kill(process, 0) != 0 || status(proc(process), "State").rfind('Z', 0) == 0) return true;
-    ::usleep(1000);
-  }
-  return false;
-}
-
 class Sandbox : public KvmTest {
  protected:
   void SetUp() override {
