@@ -45,6 +45,7 @@ Result<UniqueFd> make_tmpfs(const char* mode, u64 attributes) {
 bool set_attributes(const UniqueFd& mount, unsigned flags, u64 attributes) {
   mount_attr set{};
   set.attr_set = attributes;
+  set.propagation = MS_PRIVATE;  // what the host mounts there later would have none of them
   return ::syscall(SYS_mount_setattr, mount.get(), "", AT_EMPTY_PATH | flags, &set, sizeof(set)) ==
          0;
 }

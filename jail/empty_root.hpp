@@ -19,7 +19,7 @@ namespace mote::jail {
 /// kernel: let it be somebody who has time.
 Result<UniqueFd> make_empty_root();
 
-/// A mount of the folder at `path` that is attached nowhere, with all that is mounted inside: `..`
+/// A mount of the folder at `path` that is attached nowhere, with what is mounted inside then: `..`
 /// does not lead out of it. Empty, and errno set, when that fails. Needs CAP_SYS_ADMIN in the
 /// process's mount namespace.
 UniqueFd hold_folder(const std::string& path);
