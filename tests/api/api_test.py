@@ -40,7 +40,7 @@ class Documentation(unittest.TestCase):
             for command, expected in examples:
                 done = subprocess.run(["bash", "-c", self.place(command, server, folder).replace("curl ", "curl -s ")],
                                       capture_output=True, text=True, timeout=60)
-                self.assertEqual(done.stdout.strip(), expected.strip(), command)
+                self.assertEqual(done.stdout.strip(), self.place(expected, server, folder).strip(), command)
 
     def test_a_disk_can_be_handed_over(self):
         script = re.search(r"```python\n(.*?)```", self.PAGE, re.DOTALL).group(1)
