@@ -5,14 +5,12 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <csignal>
 #include <utility>
 
 #include "core/json/writer.hpp"
 #include "core/log.hpp"
 #include "vmm/config/resource_rules.hpp"
-#include "vmm/config/validate.hpp"
 #include "vmm/machine/buckets.hpp"
 
 namespace mote {
@@ -25,14 +23,6 @@ using api::VmState;
 constexpr u64 kPrepareAfterNs = 2'000'000;
 /// How often metrics are written without being asked for.
 constexpr u64 kMetricsPeriodNs = 60'000'000'000;
-
-/// The rules want to know where a disk is.
-VmConfig with_paths(VmConfig config) {
-  for (BlockConfig& drive : config.blocks) {
-    if (drive.path.empty()) drive.path = "(passed as a descriptor)";
-  }
-  return config;
-}
 
 /// A process keeps what it has logged to open.
 constexpr std::size_t kMostLogs = 8;
@@ -94,21 +84,6 @@ Result<void> VmController::attach(http::Server& server, api::EventLog& events) {
   return {};
 }
 
-void VmController::configure(VmConfig config, HostFiles files) {
-  kernel_ = std::move(files.kernel);
-  initrd_ = std::move(files.initrd);
-  for (std::size_t i = 0; i < config.blocks.size(); ++i) {
-    if (config.blocks[i].id.empty()) config.blocks[i].id = "disk" + std::to_string(i);
-    images_.emplace(config.blocks[i].id, std::move(files.images[i]));
-  }
-  for (std::size_t i = 0; i < config.nets.size(); ++i) {
-    config.nets[i].id = net_id(config.nets[i], i);
-    taps_.emplace(config.nets[i].id, std::move(files.taps[i]));
-  }
-  serial_ = std::move(files.serial);
-  config_ = std::move(config);
-}
-
 ExitCode VmController::finish() {
   if (metrics_) static_cast<void>(flush_metrics());
   if (code_) return *code_;
@@ -134,7 +109,7 @@ Result<void> VmController::make_launch() {
 
 void VmController::prepare_launch() {
   // An Error comes again when a client starts the guest.
-  if (make_launch()) launch_->prepare(config_);
+  if (make_launch()) launch_->prepare(config());
 }
 
 void VmController::on_signal() {
@@ -175,130 +150,47 @@ void VmController::on_over(i32) {
   server_->stop();
 }
 
-/// A client that names what the sandbox does not show is told so.
-Error VmController::in_reach(Error error) const {
-  if (!vm_.sandboxed) return error;
-  return Error::config(error.message() +
-                       " (of the host's files the VM sees those below --dir, as its own user; "
-                       "others can be passed as descriptors)");
-}
-
-void VmController::configured(std::string_view what) {
+void VmController::tell(std::string_view what) {
   events_->publish("configured", member("part", what));
 }
 
 Result<void> VmController::put_boot_source(KernelConfig kernel) {
-  const auto open = [&](const char* role, const std::string& path) -> Result<ImageFile> {
-    auto file = ImageFile::open(role, path);
-    if (file) return file;
-    return in_reach(std::move(file).error())
-        .within(std::string("The ") + role + " file cannot be opened");
-  };
-  ImageFile image = TRY(open("kernel", kernel.path));
-  std::optional<ImageFile> initrd;
-  if (!kernel.initrd.empty()) initrd = TRY(open("initrd", kernel.initrd));
-  kernel_ = std::move(image);
-  initrd_ = std::move(initrd);
-  config_.kernel = std::move(kernel);
-  configured("boot-source");
+  TRY(configured_.put_boot_source(std::move(kernel)));
+  tell("boot-source");
   return {};
 }
 
 Result<void> VmController::put_machine(const MachineUpdate& update) {
-  TRY(change_machine(config_.machine, update));
-  if (launch_) launch_->prepare(config_);
-  configured("machine-config");
+  TRY(change_machine(configured_.config().machine, update));
+  if (launch_) launch_->prepare(config());
+  tell("machine-config");
   return {};
-}
-
-Result<virtio::BlockImage> VmController::open_image(const BlockConfig& drive, UniqueFd file) const {
-  const bool direct = drive.cache == BlockCache::kDirect;
-  auto image = file ? virtio::BlockImage::adopt(std::move(file), drive.id, drive.read_only, direct)
-                    : virtio::BlockImage::open(drive.path, drive.read_only, direct);
-  if (image) return image;
-  return in_reach(std::move(image).error()).within("Error manipulating the backing file");
 }
 
 Result<void> VmController::put_drive(BlockConfig drive, UniqueFd file) {
-  std::vector<BlockConfig> blocks = config_.blocks;
   const std::string id = drive.id;
-  if (drive.path.empty() && !file) {
-    return Error::config(
-        "drive '" + id +
-        "' has neither a path_on_host nor a descriptor that came with the request");
-  }
-  TRY(mote::put_drive(blocks, drive));
-  // WHY close the old one first: it may be the same file, which it has locked.
-  const BlockConfig* const before = find_drive(config_.blocks, id);
-  const bool reopens = before != nullptr && !before->path.empty();
-  if (reopens) images_.erase(id);
-  auto image = open_image(drive, std::move(file));
-  if (!image) {
-    if (reopens) {
-      auto again = open_image(*before, {});
-      if (again) images_.insert_or_assign(id, *std::move(again));
-    }
-    return std::move(image).error();
-  }
-  images_.insert_or_assign(id, *std::move(image));
-  config_.blocks = std::move(blocks);
-  configured("drives/" + id);
+  TRY(configured_.put_drive(std::move(drive), std::move(file)));
+  tell("drives/" + id);
   return {};
 }
 
-Result<std::unique_ptr<virtio::Tap>> VmController::open_tap(const NetConfig& net,
-                                                            std::vector<UniqueFd> taps) {
-  if (!taps.empty()) {
-    std::vector<int> fds;
-    for (UniqueFd& tap : taps) fds.push_back(tap.release());
-    return virtio::Tap::adopt(fds);
-  }
-  if (!vm_.sandboxed) {
-    return virtio::Tap::open(
-        {.name = net.tap, .pairs = std::max(net.queues, 1u), .mtu = static_cast<u16>(net.mtu)});
-  }
-  const auto declared = vm_.taps.find(net.tap);
-  if (declared == vm_.taps.end()) {
-    return Error::config("tap '" + net.tap +
-                         "' is not to be had in the sandbox -- name it at the start (mote serve "
-                         "--tap " +
-                         net.tap + "), or pass descriptors of it");
-  }
-  return std::move(vm_.taps.extract(declared).mapped());
-}
-
 Result<void> VmController::put_net(NetConfig net, std::vector<UniqueFd> taps) {
-  std::vector<NetConfig> nets = config_.nets;
   const std::string id = net.id;
-  // Which numbers does not matter: what counts is that no name is needed.
-  for (const UniqueFd& tap : taps) net.fds.push_back(tap.get());
-  TRY(mote::put_net(nets, net));
-  const NetConfig* const before = find_net(config_.nets, id);
-  const bool same_tap = before != nullptr && taps.empty() && before->tap == net.tap &&
-                        before->queues == net.queues && before->mtu == net.mtu;
-  if (!same_tap) {
-    auto tap = open_tap(net, std::move(taps));
-    if (!tap) return std::move(tap).error().within("Could not create the network device");
-    taps_.insert_or_assign(id, *std::move(tap));
-  }
-  config_.nets = std::move(nets);
-  configured("network-interfaces/" + id);
+  TRY(configured_.put_net(std::move(net), std::move(taps)));
+  tell("network-interfaces/" + id);
   return {};
 }
 
 Result<void> VmController::put_serial(SerialConfig serial) {
-  auto end = ConsoleEnd::open(serial);
-  if (!end) return in_reach(std::move(end).error());
-  serial_ = *std::move(end);
-  config_.serial = std::move(serial);
-  configured("serial");
+  TRY(configured_.put_serial(std::move(serial)));
+  tell("serial");
   return {};
 }
 
 Result<void> VmController::put_cpu_config(std::vector<CpuidMask> cpuid) {
-  config_.cpuid = std::move(cpuid);
-  if (launch_) launch_->prepare(config_);
-  configured("cpu-config");
+  configured_.config().cpuid = std::move(cpuid);
+  if (launch_) launch_->prepare(config());
+  tell("cpu-config");
   return {};
 }
 
@@ -308,7 +200,7 @@ Result<void> VmController::put_logger(const LoggerConfig& logger) {
       return Error::config("the log has been moved to another file often enough");
     }
     auto file = LineFile::open(logger.path);
-    if (!file) return in_reach(std::move(file).error());
+    if (!file) return configured_.in_reach(std::move(file).error());
     const LineFile& kept = logs_.emplace_back(*std::move(file));
     const LogFormat format =
         vm_.log_format == LogFormat::kPlain ? LogFormat::kFirecracker : vm_.log_format;
@@ -331,7 +223,7 @@ Result<void> VmController::put_metrics(const MetricsConfig& metrics) {
   if (metrics.emit_id) add(member("id", vm_.id));
   for (const auto& [name, value] : metrics.properties) add(member(name, value));
   auto writer = MetricsWriter::open(metrics.path, std::move(members));
-  if (!writer) return in_reach(std::move(writer).error());
+  if (!writer) return configured_.in_reach(std::move(writer).error());
   metrics_timer_ = TRY(make_timer(kMetricsPeriodNs, kMetricsPeriodNs));
   http::Watcher& watcher = *this;
   server_->watch(metrics_timer_.get(), watcher);
@@ -339,31 +231,11 @@ Result<void> VmController::put_metrics(const MetricsConfig& metrics) {
   return flush_metrics();
 }
 
-/// What was opened, for one more attempt to start.
-Result<HostFiles> VmController::share_files() const {
-  HostFiles files{.kernel = TRY(kernel_->duplicate())};
-  if (initrd_) files.initrd = TRY(initrd_->duplicate());
-  for (const BlockConfig& drive : config_.blocks) {
-    const auto image = images_.find(drive.id);
-    if (image == images_.end()) {
-      return Error::config("drive '" + drive.id +
-                           "' could not be opened once more -- PUT it again");
-    }
-    files.images.push_back(TRY(image->second.duplicate()));
-  }
-  for (const NetConfig& net : config_.nets) {
-    files.taps.push_back(TRY(taps_.at(net.id)->duplicate()));
-  }
-  files.serial = TRY(serial_ ? serial_->duplicate() : ConsoleEnd::open(config_.serial));
-  return files;
-}
-
 Result<void> VmController::start() {
   if (code_) return Error::host("the process is about to end");
-  VmConfig config = with_paths(config_);
-  TRY(validate(config));
+  VmConfig config = TRY(configured_.checked());
   timeline_.mark("start asked for");
-  HostFiles files = TRY(share_files());
+  HostFiles files = TRY(configured_.share_files());
   if (!launch_) TRY(make_launch());
   Result<void> built = launch_->build(std::move(config), std::move(files));
   if (!built) {
@@ -372,9 +244,10 @@ Result<void> VmController::start() {
     return built;
   }
   machine_ = &launch_->machine();
-  // Who breaks out later makes no VM of its own, and opens no tap.
+  // Who breaks out later makes no VM of its own, and opens no tap; and what the machine lets go of
+  // is to be free.
   vm_.system.reset();
-  vm_.taps.clear();
+  configured_.close_files();
   Result<void> ready = vm_.seal != nullptr ? vm_.seal(ThreadRole::kApi) : Result<void>();
   if (ready) {
     events_->publish("started");  // before: a guest may end at once
@@ -389,17 +262,11 @@ Result<void> VmController::start() {
     return ready;
   }
   state_ = VmState::kRunning;
-  // The machine has its own: what it lets go of is to be free.
-  kernel_.reset();
-  initrd_.reset();
-  images_.clear();
-  taps_.clear();
-  serial_.reset();
   return {};
 }
 
 Result<void> VmController::patch_drive(const DriveUpdate& update, UniqueFd file) {
-  BlockConfig* const drive = find_drive(config_.blocks, update.id);
+  BlockConfig* const drive = find_drive(configured_.config().blocks, update.id);
   if (drive == nullptr) return Error::config("there is no drive '" + update.id + "'");
   virtio::Block& block = *machine_->disks().find(update.id);
   struct stat status{};
@@ -408,7 +275,7 @@ Result<void> VmController::patch_drive(const DriveUpdate& update, UniqueFd file)
   } else if (update.path || file) {
     BlockConfig changed = *drive;
     changed.path = update.path.value_or("");
-    TRY(block.exchange(TRY(open_image(changed, std::move(file)))));
+    TRY(block.exchange(TRY(configured_.open_image(changed, std::move(file)))));
     *drive = std::move(changed);
   }
   block.set_limits(rate_change(update.rate));
@@ -417,7 +284,7 @@ Result<void> VmController::patch_drive(const DriveUpdate& update, UniqueFd file)
 }
 
 Result<void> VmController::patch_net(const NetUpdate& update) {
-  NetConfig* const net = find_net(config_.nets, update.id);
+  NetConfig* const net = find_net(configured_.config().nets, update.id);
   if (net == nullptr) return Error::config("there is no network interface '" + update.id + "'");
   machine_->nets().find(update.id)->set_limits(rate_change(update.rx), rate_change(update.tx));
   change_rate(update.rx, net->rx_bandwidth, net->rx_frames);

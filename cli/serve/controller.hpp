@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// The VM behind the API: keeps what clients configure, opens what they name, starts the guest and
-// drives it.
+// The VM behind the API: takes what clients configure, starts the guest and drives it.
 #pragma once
 
 #include <sys/signalfd.h>
 
 #include <deque>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -16,6 +14,7 @@
 #include "api/api.hpp"
 #include "api/controller.hpp"
 #include "api/http/server.hpp"
+#include "cli/serve/configured_vm.hpp"
 #include "cli/serve/launch.hpp"
 #include "cli/session.hpp"
 #include "core/line_file.hpp"
@@ -29,8 +28,8 @@ struct ServedVm {
   ThreadSeal seal = nullptr;
   const char* vcpu_name = "vcpu";  ///< see Machine::prepare_to_run
   bool sandboxed = false;
-  std::map<std::string, std::unique_ptr<virtio::Tap>> taps;  ///< by name, opened before the lock-in
-  UniqueFd signals;                                          ///< a signalfd
+  TapsByName taps;   ///< opened before the lock-in
+  UniqueFd signals;  ///< a signalfd
   LogFormat log_format = LogFormat::kPlain;
   std::string id;
 };
@@ -39,17 +38,20 @@ struct ServedVm {
 class VmController final : public api::Controller, private http::Watcher {
  public:
   /// `timeline` outlives this.
-  VmController(ServedVm vm, Timeline& timeline) : vm_(std::move(vm)), timeline_(timeline) {}
+  VmController(ServedVm vm, Timeline& timeline)
+      : vm_(std::move(vm)), timeline_(timeline), configured_(vm_.sandboxed, std::move(vm_.taps)) {}
 
   /// Before anything else.
   Result<void> attach(http::Server& server, api::EventLog& events);
   /// Takes over what a configuration file says, whose files have been opened.
-  void configure(VmConfig config, HostFiles files);
+  void configure(VmConfig config, HostFiles files) {
+    configured_.take(std::move(config), std::move(files));
+  }
   /// When the server has stopped: the exit code.
   ExitCode finish();
 
   api::VmState state() override { return state_; }
-  VmConfig config() override { return config_; }
+  VmConfig config() override { return configured_.config(); }
 
   Result<void> put_boot_source(KernelConfig kernel) override;
   Result<void> put_machine(const MachineUpdate& update) override;
@@ -78,11 +80,7 @@ class VmController final : public api::Controller, private http::Watcher {
   void on_over(i32);
   Result<void> make_launch();
   void prepare_launch();
-  Result<virtio::BlockImage> open_image(const BlockConfig& drive, UniqueFd file) const;
-  Result<std::unique_ptr<virtio::Tap>> open_tap(const NetConfig& net, std::vector<UniqueFd> taps);
-  Result<HostFiles> share_files() const;
-  Error in_reach(Error error) const;
-  void configured(std::string_view what);
+  void tell(std::string_view what);
   void quit(ExitCode code);
 
   ServedVm vm_;
@@ -91,13 +89,7 @@ class VmController final : public api::Controller, private http::Watcher {
   api::EventLog* events_ = nullptr;
   api::VmState state_ = api::VmState::kNotStarted;
 
-  // What was configured, and opened for it.
-  VmConfig config_;
-  std::optional<ImageFile> kernel_;
-  std::optional<ImageFile> initrd_;
-  std::map<std::string, virtio::BlockImage> images_;          // by the drive's id
-  std::map<std::string, std::unique_ptr<virtio::Tap>> taps_;  // by the interface's id
-  std::optional<ConsoleEnd> serial_;
+  ConfiguredVm configured_;
   std::deque<LineFile> logs_;  // threads may still be writing to an earlier one
   std::optional<MetricsWriter> metrics_;
   UniqueFd metrics_timer_;

@@ -43,9 +43,8 @@ Result<void> open_log(const ServeOptions& options) {
   return {};
 }
 
-Result<std::map<std::string, std::unique_ptr<virtio::Tap>>> open_taps(
-    const std::vector<std::string>& names) {
-  std::map<std::string, std::unique_ptr<virtio::Tap>> taps;
+Result<TapsByName> open_taps(const std::vector<std::string>& names) {
+  TapsByName taps;
   for (const std::string& name : names) {
     taps.emplace(name, TRY(virtio::Tap::open({.name = name})));
   }
