@@ -123,6 +123,7 @@ Result<void> Launch::make_vm(const Blank& blank) {
   context_.timeline->mark("VM created");
   vm_.emplace(TRY(PreparedVm::create(blank.machine, std::move(vm), *context_.timeline)));
   TRY(vm_->set_up_vcpus(TRY(io_.front()->prepared())->cpuid, blank.cpuid));
+  vm_->touch_first_pages();
   made_for_ = blank;
   return {};
 }

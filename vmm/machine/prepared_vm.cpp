@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vmm/machine/prepared_vm.hpp"
 
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -28,6 +30,22 @@ Result<PreparedVm> PreparedVm::create(const MachineConfig& config, kvm::Vm vm, T
   vcpus.reserve(config.vcpus);
   for (u32 id = 0; id < config.vcpus; ++id) vcpus.push_back(TRY(vm.create_vcpu(id)));
   return PreparedVm{.memory = std::move(memory), .vm = std::move(vm), .vcpus = std::move(vcpus)};
+}
+
+void PreparedVm::touch_first_pages() const {
+  constexpr u64 kStartOfImage = 128 * kKiB;
+  constexpr GpaRange kRanges[] = {
+      {Gpa(0), layout::kImageStart.raw()},
+      {Gpa(layout::kMpTable.raw() & ~(kPageSize - 1)), kPageSize},
+      {layout::kAcpi, kPageSize},
+      {layout::kHighRamStart, kStartOfImage},
+  };
+  for (const GpaRange& range : kRanges) {
+    const auto slice = memory.slice(range.start, range.size);
+    if (!slice) continue;
+    const iovec pages = slice->as_iovec();
+    ::madvise(pages.iov_base, pages.iov_len, MADV_POPULATE_WRITE);
+  }
 }
 
 Result<void> PreparedVm::set_up_vcpus(arch::CpuidTable cpuid, std::span<const CpuidMask> masks) {

@@ -21,6 +21,9 @@ struct PreparedVm {
   /// Makes guest RAM for `vm`, which has nothing yet, and the vCPUs. In this order, because a
   /// memory slot that is set after vCPUs and events costs milliseconds.
   static Result<PreparedVm> create(const MachineConfig& config, kvm::Vm vm, Timeline& timeline);
+  /// Has the host find the pages that every image's start touches. What there is no memory for, or
+  /// what an older kernel (before 5.14) cannot do, is found when it is touched.
+  void touch_first_pages() const;
   /// Gives the vCPUs what they have before the first instruction, whatever that will be: CPUID,
   /// made of what the host supports and of `masks`, and MSRs. Once.
   Result<void> set_up_vcpus(arch::CpuidTable supported, std::span<const CpuidMask> masks);
