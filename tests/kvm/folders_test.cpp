@@ -249,7 +249,7 @@ TEST_F(Folders, AreSeenWithWhatIsMountedInThem) {
 }
 
 TEST_F(Folders, AreNoMountsOfTheHosts) {
-  for (const unsigned long propagation : {MS_PRIVATE, MS_SHARED}) {
+  for (const unsigned long propagation : {0UL + MS_PRIVATE, 0UL + MS_SHARED}) {
     with_own_mounts(propagation, [&] {
       const std::string before = mounts_here();
       EXPECT_EQ(before.find(" shared:") != std::string::npos, propagation == MS_SHARED);
