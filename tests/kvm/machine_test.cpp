@@ -177,7 +177,7 @@ TEST_F(MachineTest, StopsWhileItIsBeingPausedWithRequestsInFlight) {
 }
 
 TEST_F(MachineTest, EndsAtAnyMomentOfAPause) {
-  for (int i = 0; i < 100; ++i) {
+  for (u32 i = 0; i < 100; ++i) {
     VmConfig config = config_for("power_off_pm1");
     config.machine.vcpus = 1 + i % 3;
     ASSERT_TRUE(run(config));
