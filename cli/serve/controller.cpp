@@ -250,6 +250,7 @@ Result<void> VmController::start() {
   configured_.close_files();
   Result<void> ready = vm_.seal != nullptr ? vm_.seal(ThreadRole::kApi) : Result<void>();
   if (ready) {
+    if (vm_.terminal != nullptr) vm_.terminal->begin();
     events_->publish("started");  // before: a guest may end at once
     ready = launch_->run();
   }

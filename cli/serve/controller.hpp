@@ -17,6 +17,7 @@
 #include "cli/serve/configured_vm.hpp"
 #include "cli/serve/launch.hpp"
 #include "cli/session.hpp"
+#include "cli/terminal.hpp"
 #include "core/line_file.hpp"
 #include "core/metrics_writer.hpp"
 
@@ -28,8 +29,9 @@ struct ServedVm {
   ThreadSeal seal = nullptr;
   const char* vcpu_name = "vcpu";  ///< see Machine::prepare_to_run
   bool sandboxed = false;
-  TapsByName taps;   ///< opened before the lock-in
-  UniqueFd signals;  ///< a signalfd
+  TapsByName taps;                  ///< opened before the lock-in
+  UniqueFd signals;                 ///< a signalfd
+  RawTerminal* terminal = nullptr;  ///< given to the guest when it starts; null: there is none
   LogFormat log_format = LogFormat::kPlain;
   std::string id;
 };

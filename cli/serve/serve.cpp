@@ -87,6 +87,7 @@ Result<ExitCode> serve_vm(const ServeOptions& options, Outside& outside, Confine
               .sandboxed = config.sandbox.enabled,
               .taps = TRY(open_taps(options.taps)),
               .signals = TRY(signals_to_read(signals)),
+              .terminal = outside.terminal ? &*outside.terminal : nullptr,
               .log_format = options.log_format,
               .id = options.id};
   const TimelineReport timeline_report = TRY(TimelineReport::open(config.timeline));
@@ -108,7 +109,6 @@ Result<ExitCode> serve_vm(const ServeOptions& options, Outside& outside, Confine
   Result<void> ready = controller.attach(*server, api.events());
   if (ready) ready = configure(controller, options, std::move(files));
   if (ready) {
-    if (outside.terminal) outside.terminal->begin();
     if (has_socket) log(LogLevel::kInfo, "Listening on API socket (%s).", options.socket.c_str());
     log(LogLevel::kInfo, "API server started.");
     server->run();

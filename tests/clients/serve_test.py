@@ -7,6 +7,7 @@ import concurrent.futures
 import json
 import os
 import pathlib
+import pty
 import re
 import shutil
 import signal
@@ -14,12 +15,13 @@ import socket
 import stat
 import subprocess
 import tempfile
+import termios
 import time
 import unittest
 
 from vm import GUESTS, MIB, MOTE, PATIENCE, ROOT, Events, Vm, make_disk, wait_for, why_no_vm
 
-POWER_OFF, USAGE, RESET, TRIPLE_FAULT, STOPPED = 0, 2, 16, 17, 21
+POWER_OFF, USAGE, RESET, TRIPLE_FAULT, ESCAPE, STOPPED = 0, 2, 16, 17, 20, 21
 TOO_LATE = "The requested operation is not supported after starting the microVM."
 TOO_EARLY = "The requested operation is not supported before starting the microVM."
 START = ("PUT", "/actions", {"action_type": "InstanceStart"})
@@ -731,6 +733,34 @@ class Documentation(unittest.TestCase):
                 else:
                     self.assertEqual(done, expected.strip(), command)
             self.assertEqual(vm.end(), STOPPED)
+
+
+class Terminal(unittest.TestCase):
+    """The user's terminal is the guest's from its start to its end, and no longer."""
+
+    def setUp(self):
+        self.terminal, end = pty.openpty()
+        self.addCleanup(os.close, self.terminal)
+        self.addCleanup(os.close, end)
+        # A session of its own, with the terminal as the one that controls it.
+        self.vm = Vm(before=("setsid", "--ctty", "--wait"), terminal=end)
+
+    def is_raw(self):
+        return not termios.tcgetattr(self.terminal)[3] & termios.ICANON
+
+    def test_before_a_start_it_is_the_users(self):
+        with self.vm as vm:
+            self.assertFalse(self.is_raw())
+            os.write(self.terminal, b"\x03")
+            self.assertEqual(vm.end(), 128 + signal.SIGINT)
+
+    def test_a_guest_has_it_until_the_user_ends_it(self):
+        with self.vm as vm:
+            vm.boot("halt_forever")
+            wait_for(self.is_raw, "the terminal is the guest's")
+            os.write(self.terminal, b"\x01x")
+            self.assertEqual(vm.end(), ESCAPE)
+            self.assertFalse(self.is_raw())
 
 
 if __name__ == "__main__":

@@ -46,12 +46,13 @@ def make_disk(path, size=16 * MIB):
 
 class Vm:
     """Clients may name the guests and what is in the VM's folder. `options` are further words for `mote serve`, `before` is a command
-    that it runs under; without `listens` there is no socket to wait for."""
+    that it runs under; without `listens` there is no socket to wait for. The serial port is at `terminal`, a descriptor, if there is one."""
 
-    def __init__(self, *options, before=(), listens=True):
+    def __init__(self, *options, before=(), listens=True, terminal=None):
         self.options = options
         self.before = before
         self.listens = listens
+        self.terminal = terminal
         self.process = None
 
     def __enter__(self):
@@ -81,7 +82,8 @@ class Vm:
     def start(self):
         """Once more, when it has ended."""
         with open(self.folder / "output", "wb") as output, open(self.folder / "errors", "wb") as errors:
-            self.process = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL, stdout=output, stderr=errors)
+            self.process = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL if self.terminal is None else self.terminal,
+                                            stdout=output if self.terminal is None else self.terminal, stderr=errors)
         if not self.listens:
             return
         wait_for(lambda: self.process.poll() is not None or self.answers(), "an API")
