@@ -62,20 +62,20 @@ int serve_api(std::span<const char* const> words) {
   const auto line = parse_command_line("mote serve", serve_options(), words);
   if (!line) return fail(line.error());
   if (line->has("help")) return print(serve_help());
-  auto options = serve_arguments(*line);
+  const auto options = serve_arguments(*line);
   if (!options) return fail(options.error());
-  const auto code = serve(*std::move(options), timeline);
+  const auto code = serve(*options, timeline);
   return code ? static_cast<int>(*code) : fail(code.error());
 }
 
 int firecracker(std::span<const char* const> words) {
   Timeline timeline;
-  FirecrackerCommand command = parse_firecracker(words);
+  const FirecrackerCommand command = parse_firecracker(words);
   if (!command.text.empty()) {
     std::fputs(command.text.c_str(), command.is_error ? stderr : stdout);
     return command.exit_code;
   }
-  const auto code = serve(std::move(command.options), timeline);
+  const auto code = serve(command.options, timeline);
   if (code) return firecracker_exit_code(*code);
   std::fprintf(stderr, "%s\n", code.error().message().c_str());
   return kFirecrackerFailure;

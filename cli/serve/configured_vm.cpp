@@ -54,9 +54,9 @@ Result<virtio::BlockImage> ConfiguredVm::open_image(const BlockConfig& drive, Un
   return in_reach(std::move(image).error()).within("Error manipulating the backing file");
 }
 
-Result<void> ConfiguredVm::put_drive(BlockConfig drive, UniqueFd file) {
+Result<void> ConfiguredVm::put_drive(const BlockConfig& drive, UniqueFd file) {
   std::vector<BlockConfig> blocks = config_.blocks;
-  const std::string id = drive.id;
+  const std::string& id = drive.id;
   if (drive.path.empty() && !file) {
     return Error::config(
         "drive '" + id +
@@ -84,6 +84,7 @@ Result<std::unique_ptr<virtio::Tap>> ConfiguredVm::open_tap(const NetConfig& net
                                                             std::vector<UniqueFd> taps) {
   if (!taps.empty()) {
     std::vector<int> fds;
+    fds.reserve(taps.size());
     for (UniqueFd& tap : taps) fds.push_back(tap.release());
     return virtio::Tap::adopt(fds);
   }

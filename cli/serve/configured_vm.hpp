@@ -36,7 +36,7 @@ class ConfiguredVm {
   void take(VmConfig config, HostFiles files);
   Result<void> put_boot_source(KernelConfig kernel);
   /// `file` is open when the client has passed it.
-  Result<void> put_drive(BlockConfig drive, UniqueFd file);
+  Result<void> put_drive(const BlockConfig& drive, UniqueFd file);
   /// `taps` are those that the client has passed, or none.
   Result<void> put_net(NetConfig net, std::vector<UniqueFd> taps);
   Result<void> put_serial(SerialConfig serial);

@@ -168,9 +168,8 @@ Result<void> VmController::put_machine(const MachineUpdate& update) {
 }
 
 Result<void> VmController::put_drive(BlockConfig drive, UniqueFd file) {
-  const std::string id = drive.id;
-  TRY(configured_.put_drive(std::move(drive), std::move(file)));
-  tell("drives/" + id);
+  TRY(configured_.put_drive(drive, std::move(file)));
+  tell("drives/" + drive.id);
   return {};
 }
 
@@ -216,7 +215,7 @@ Result<void> VmController::put_logger(const LoggerConfig& logger) {
 Result<void> VmController::put_metrics(const MetricsConfig& metrics) {
   if (metrics_) return Error::config("Reinitialization of metrics not allowed.");
   std::string members;
-  const auto add = [&](std::string text) {
+  const auto add = [&](const std::string& text) {
     if (!members.empty()) members += ",";
     members += text;
   };

@@ -124,7 +124,7 @@ Result<ExitCode> serve_vm(const ServeOptions& options, Outside& outside, Confine
 
 }  // namespace
 
-Result<ExitCode> serve(ServeOptions options, Timeline& timeline) {
+Result<ExitCode> serve(const ServeOptions& options, Timeline& timeline) {
   // See `run_command`.
   ::mallopt(M_ARENA_MAX, 1);
   ::mallopt(M_MMAP_MAX, 0);
@@ -132,7 +132,7 @@ Result<ExitCode> serve(ServeOptions options, Timeline& timeline) {
       options.as_firecracker ? ServedSignals::kNoEnd : ServedSignals::kAll;
   prepare_signals(signals);
   TRY(open_log(options));
-  VmConfig& config = options.config.vm;
+  const VmConfig& config = options.config.vm;
   Outside outside;
   if (!options.socket.empty()) outside.listener = TRY(http::UnixListener::create(options.socket));
   if (config.serial.mode == SerialMode::kStdio) outside.terminal.emplace();

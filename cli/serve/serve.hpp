@@ -33,6 +33,6 @@ struct ServeOptions {
 
 /// Serves until the VM has ended, or was never started and is not to be any more. Returns the exit
 /// code in any case where a guest was not started; otherwise the process ends here.
-Result<ExitCode> serve(ServeOptions options, Timeline& timeline);
+Result<ExitCode> serve(const ServeOptions& options, Timeline& timeline);
 
 }  // namespace mote

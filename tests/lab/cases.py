@@ -6,6 +6,7 @@ from jail_cases import JAIL_CASES
 from mote_command import COMPLAINTS, mote
 from net_cases import NET_CASES
 from outer import Case
+from serve_cases import SERVE_CASES
 
 
 def reaches_init():
@@ -57,4 +58,5 @@ CASES = [
     *DISK_CASES,
     *NET_CASES,
     *JAIL_CASES,
+    *SERVE_CASES,
 ]
