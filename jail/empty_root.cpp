@@ -100,7 +100,7 @@ Result<SharedFolder> take_folder(const std::string& path) {
 }
 
 Result<UniqueFd> make_root_with(std::span<const SharedFolder> folders) {
-  UniqueFd root = TRY(make_tmpfs("0755", MOUNT_ATTR_NODEV));
+  const UniqueFd root = TRY(make_tmpfs("0755", MOUNT_ATTR_NODEV));
   // What is mounted here is to be seen nowhere else.
   if (::syscall(SYS_mount, nullptr, "/", nullptr, MS_PRIVATE, nullptr) != 0)
     return failed("MS_PRIVATE");

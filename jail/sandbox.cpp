@@ -133,6 +133,7 @@ Result<Sandbox> Sandbox::enter(const SandboxOptions& options) {
   TRY(leave_host_namespaces());
   TRY(bound_capabilities());  // of this thread and all that it makes
   std::vector<int> trees;
+  trees.reserve(options.folders.size());
   for (const std::string& path : options.folders) {
     trees.push_back(sandbox.folders_.emplace_back(TRY(take_folder(path))).tree.get());
   }
