@@ -16,8 +16,8 @@ namespace mote::virtio {
 class DeviceEvents {
  public:
   virtual ~DeviceEvents() = default;
-  /// A queue has used buffers that the driver wants to hear of.
-  virtual void on_used() = 0;
+  /// Queue `queue` has used buffers that the driver wants to hear of.
+  virtual void on_used(u32 queue) = 0;
   /// The device's configuration space has changed.
   virtual void on_config_changed() = 0;
   /// The driver broke the rules; only a reset helps [Virtio 1.2 2.1.2].

@@ -30,7 +30,8 @@ QueueWorker::QueueWorker(QueueOwner& owner, std::shared_ptr<QueueKick> kick)
   alarm_.set_handler(*this);
 }
 
-void QueueWorker::start(const Queue& queue) {
+void QueueWorker::start(u32 index, const Queue& queue) {
+  next_index_ = index;
   next_queue_ = queue;
   loop_.post(Completion::to<&QueueWorker::on_start>(this));
 }
@@ -46,6 +47,7 @@ void QueueWorker::limits_changed() {
 }
 
 void QueueWorker::on_start(i32) {
+  index_ = next_index_;
   queue_ = next_queue_;
   broken_ = limited_ = starved_ = false;
   running_ = true;
@@ -93,7 +95,7 @@ void QueueWorker::on_alarm() {
 
 /// Shows the driver what has ended, and interrupts it once for all of that.
 void QueueWorker::publish() {
-  if (queue_->publish()) owner_.events->on_used();
+  if (queue_->publish()) owner_.events->on_used(index_);
 }
 
 bool QueueWorker::has_room() {

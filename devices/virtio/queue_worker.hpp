@@ -67,7 +67,7 @@ class QueueWorker : protected LoopWorker, private AlarmHandler {
   QueueWorker& operator=(const QueueWorker&) = delete;
 
   /// See Device. Any thread, one at a time.
-  void start(const Queue& queue);
+  void start(u32 index, const Queue& queue);
   void stop(Countdown& rested);
   QueuePosition position() const { return queue_->position(); }
   int kick_fd() const { return kick_->fd(); }
@@ -128,9 +128,11 @@ class QueueWorker : protected LoopWorker, private AlarmHandler {
   const std::shared_ptr<QueueKick> kick_;
 
   // Handed over by `start` and `stop`.
+  u32 next_index_ = 0;
   std::optional<Queue> next_queue_;
   Countdown* next_rested_ = nullptr;
 
+  u32 index_ = 0;  // the queue's number
   std::optional<Queue> queue_;
   Countdown* rested_ = nullptr;  // set: the queue is stopping
   Chain chain_;

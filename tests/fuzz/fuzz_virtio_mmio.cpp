@@ -48,7 +48,7 @@ extern "C" int LLVMFuzzerTestOneInput(const u8* bytes, std::size_t size) {
   for (Access access{}; take_access(data, access);) {
     switch (access.operation % 16) {
       case 0:
-        machine.device.events->on_used();
+        machine.device.events->on_used(0);
         break;
       case 1:
         machine.device.events->on_config_changed();

@@ -89,7 +89,7 @@ class Block final : public Device {
   u32 config_generation() const override;
   void set_events(DeviceEvents& events) override { disk_.events = &events; }
   void set_driver_features(u64 features) override;
-  void start(u32 index, const Queue& queue) override { queues_[index]->start(queue); }
+  void start(u32 index, const Queue& queue) override { queues_[index]->start(index, queue); }
   void stop(u32 index, Countdown& rested) override { queues_[index]->stop(rested); }
   QueuePosition position(u32 index) const override { return queues_[index]->position(); }
   void reset() override;

@@ -101,7 +101,7 @@ class Net final : public Device, private NetCommandHandler {
   u32 config_generation() const override { return generation_; }
   void set_events(DeviceEvents& events) override { device_.events = &events; }
   void set_driver_features(u64 features) override;
-  void start(u32 index, const Queue& queue) override { worker(index).start(queue); }
+  void start(u32 index, const Queue& queue) override { worker(index).start(index, queue); }
   void stop(u32 index, Countdown& rested) override { worker(index).stop(rested); }
   QueuePosition position(u32 index) const override { return worker(index).position(); }
   void reset() override;

@@ -210,7 +210,7 @@ TEST_F(MmioTest, BitsAreOnlyClearedByReset) {
 TEST_F(MmioTest, ResetTakesEverythingBack) {
   const MmioTransport::State fresh = mmio.save();
   bring_up();
-  device.events->on_used();
+  device.events->on_used(0);
   set(kStatus, 0);
   EXPECT_EQ(device.stops, 2u);
   EXPECT_EQ(device.resets, 1u);
@@ -312,7 +312,7 @@ TEST_F(MmioTest, NotifySignalsQueuesThatExist) {
 
 TEST_F(MmioTest, InterruptsStandUntilAcknowledged) {
   bring_up();
-  device.events->on_used();
+  device.events->on_used(0);
   EXPECT_EQ(get(kIrq), 1u);
   device.events->on_config_changed();
   EXPECT_EQ(get(kIrq), 3u);
@@ -327,15 +327,15 @@ TEST_F(MmioTest, InterruptsStandUntilAcknowledged) {
 
 TEST_F(MmioTest, TheLineIsDrivenForEachEvent) {
   bring_up();
-  device.events->on_used();
+  device.events->on_used(0);
   const u32 calls = line.calls;
-  device.events->on_used();
+  device.events->on_used(0);
   EXPECT_EQ(line.calls, calls + 1) << "for drivers that never acknowledge";
 }
 
 TEST_F(MmioTest, NoInterruptsBeforeDriverOk) {
   negotiate();
-  device.events->on_used();
+  device.events->on_used(0);
   device.events->on_config_changed();
   EXPECT_EQ(get(kIrq), 0u);
   EXPECT_FALSE(line.high);
@@ -415,7 +415,7 @@ TEST_F(MmioTest, AStateComesBackAndGoesOn) {
   Chain chain(16);
   ASSERT_EQ(device.queue(0)->pop(memory, chain), Queue::Pop::kChain);
   device.queue(0)->push(chain.head(), 0);
-  if (device.queue(0)->publish()) device.events->on_used();
+  if (device.queue(0)->publish()) device.events->on_used(0);
   mmio.pause();
   EXPECT_FALSE(device.queue(0));
   const MmioTransport::State state = mmio.save();

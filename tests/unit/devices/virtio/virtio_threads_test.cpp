@@ -122,7 +122,7 @@ TEST_F(VirtioResetThreadsTest, AResetWaitsForTheRequests) {
   await(2);
   std::this_thread::sleep_for(std::chrono::milliseconds(20));
   EXPECT_FALSE(returned);
-  device.events->on_used();  // the loop is not held up by the waiting vCPU
+  device.events->on_used(0);  // the loop is not held up by the waiting vCPU
   device.events->on_broken();
   EXPECT_EQ(read_le(mmio, 0x060, 4), 3u) << "nor is another vCPU's interrupt handler";
   device.release();

@@ -28,7 +28,7 @@ inline constexpr off_t kDiskSize = 1 << 20;
 
 struct Events final : DeviceEvents {
   std::atomic<u32> used{0}, config{0}, broken{0};
-  void on_used() override { ++used; }
+  void on_used(u32) override { ++used; }
   void on_config_changed() override { ++config; }
   void on_broken() override { ++broken; }
 };

@@ -34,7 +34,7 @@ bool comes_true(Condition condition) {
 
 struct NetEvents final : virtio::DeviceEvents {
   std::atomic<u32> used{0}, config{0}, broken{0};
-  void on_used() override { ++used; }
+  void on_used(u32) override { ++used; }
   void on_config_changed() override { ++config; }
   void on_broken() override { ++broken; }
 };
