@@ -177,13 +177,11 @@ void MsiX::publish(u32 vector) {
 
 MsiX::State MsiX::save() const {
   const std::lock_guard guard(lock_);
-  return {enabled_, function_masked_, table_, pending_};
+  return {table_, pending_};
 }
 
 void MsiX::restore(const State& state) {
   const std::lock_guard guard(lock_);
-  enabled_ = state.enabled;
-  function_masked_ = state.function_masked;
   for (u32 vector = 0; vector < table_.size(); ++vector) {
     table_[vector] = vector < state.table.size() ? state.table[vector] : Entry{};
     table_[vector].message.address_low &= ~u32{3};

@@ -30,10 +30,9 @@ class MsiX {
     bool operator==(const Entry&) const = default;
   };
 
-  /// All that the guest can change; plain data.
+  /// All that the guest can change but the control, which the configuration space holds; plain
+  /// data.
   struct State {
-    bool enabled = false;
-    bool function_masked = false;
     std::vector<Entry> table;
     std::vector<bool> pending;
     bool operator==(const State&) const = default;
@@ -67,8 +66,8 @@ class MsiX {
   bool is_masked(u32 vector) const;
 
   State save() const;
-  /// Takes any State, and tells the sink of the messages. Sends nothing: a vector that is not held
-  /// back is not pending.
+  /// Takes any State, once the control is set, and tells the sink of the messages. Sends nothing: a
+  /// vector that is not held back is not pending.
   void restore(const State& state);
 
  private:

@@ -43,6 +43,7 @@ class Transport : private DeviceEvents {
     bool operator==(const State&) const = default;
   };
 
+  ~Transport() override = default;
   Transport(const Transport&) = delete;
   Transport& operator=(const Transport&) = delete;
 
@@ -69,7 +70,6 @@ class Transport : private DeviceEvents {
 
   /// `memory` and `device` outlive the transport.
   Transport(const GuestMemory& memory, Device& device);
-  ~Transport() override = default;
 
   Device& device() const { return device_; }
 

@@ -160,6 +160,7 @@ TEST_F(MsiXTest, AStateComesBack) {
   const MsiX::State state = msix.save();
   test::FakeSink other_sink;
   MsiX other(70, other_sink);
+  other.set_control(kOn);
   other.restore(state);
   EXPECT_EQ(other.save(), state);
   EXPECT_EQ(other_sink.messages[0], (MsiMessage{0xfee01000, 0, 0x40}));
@@ -171,7 +172,8 @@ TEST_F(MsiXTest, AStateComesBack) {
 }
 
 TEST_F(MsiXTest, HostileStatesAreTaken) {
-  MsiX::State state{.enabled = true, .function_masked = false, .table = {}, .pending = {}};
+  MsiX::State state{.table = {}, .pending = {}};
+  msix.set_control(kOn);
   state.table.resize(100, {{0xffffffff, 0, 7}, false});
   state.pending.assign(100, true);
   msix.restore(state);
