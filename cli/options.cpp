@@ -8,6 +8,7 @@
 #include "vmm/config/limit_option.hpp"
 #include "vmm/config/nearest.hpp"
 #include "vmm/config/net_option.hpp"
+#include "vmm/config/option_words.hpp"
 #include "vmm/config/size.hpp"
 
 namespace mote {
@@ -67,6 +68,11 @@ Result<void> set_announce(std::string_view argument, VmConfig& config) {
     return Error::config("'" + std::string(argument) +
                          "' is no way to announce devices -- choose auto, cmdline or acpi");
   }
+  return {};
+}
+
+Result<void> set_transport(std::string_view argument, VmConfig& config) {
+  config.machine.transport = TRY(parse_transport(argument));
   return {};
 }
 
@@ -169,6 +175,8 @@ constexpr Option kRunOptions[] = {
      set_registered_buffers},
     {"announce", Argument::kRequired, "HOW", "tell of devices by auto (default), cmdline or acpi",
      set_announce},
+    {"transport", Argument::kRequired, "BUS", "reach devices by mmio (default) or pci",
+     set_transport},
     {"huge-pages", Argument::kNone, "", "back guest RAM with 2 MiB pages of the host",
      set_huge_pages},
     {"no-legacy", Argument::kNone, "", "leave out CMOS/RTC, PIC and PIT", clear_legacy},

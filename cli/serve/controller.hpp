@@ -29,8 +29,9 @@ struct ServedVm {
   ThreadSeal seal = nullptr;
   const char* vcpu_name = "vcpu";  ///< see Machine::prepare_to_run
   bool sandboxed = false;
-  TapsByName taps;                  ///< opened before the lock-in
-  UniqueFd signals;                 ///< a signalfd
+  Transport transport = Transport::kMmio;  ///< of devices that clients configure
+  TapsByName taps;                         ///< opened before the lock-in
+  UniqueFd signals;                        ///< a signalfd
   RawTerminal* terminal = nullptr;  ///< given to the guest when it starts; null: there is none
   LogFormat log_format = LogFormat::kPlain;
   std::string id;
@@ -41,7 +42,9 @@ class VmController final : public api::Controller, private http::Watcher {
  public:
   /// `timeline` outlives this.
   VmController(ServedVm vm, Timeline& timeline)
-      : vm_(std::move(vm)), timeline_(timeline), configured_(vm_.sandboxed, std::move(vm_.taps)) {}
+      : vm_(std::move(vm)), timeline_(timeline), configured_(vm_.sandboxed, std::move(vm_.taps)) {
+    configured_.config().machine.transport = vm_.transport;
+  }
 
   /// Before anything else.
   Result<void> attach(http::Server& server, api::EventLog& events);

@@ -34,7 +34,7 @@ constexpr Option kOptions[] = {
     {"parent-cpu-time-us", Argument::kRequired, "N", "accepted, of no effect", nullptr},
     {"mmds-size-limit", Argument::kRequired, "N", "accepted, of no effect", nullptr},
     {"metadata", Argument::kRequired, "FILE", "refused: there is no metadata service", nullptr},
-    {"enable-pci", Argument::kNone, "", "refused: there is no PCI transport yet", nullptr},
+    {"enable-pci", Argument::kNone, "", "have devices on a PCI bus", nullptr},
     {"snapshot-version", Argument::kNone, "", "refused: there are no snapshots yet", nullptr},
     {"describe-snapshot", Argument::kRequired, "FILE", "refused: there are no snapshots yet",
      nullptr},
@@ -49,7 +49,6 @@ constexpr struct {
 } kRefused[] = {
     {"seccomp-filter", "Mote's filters are its own; leave it out, or use --no-seccomp"},
     {"metadata", "Mote has no metadata service: serve it at the other end of an interface"},
-    {"enable-pci", "Mote has no PCI transport yet: leave it out"},
     {"snapshot-version", "Mote takes and loads no snapshots yet"},
     {"describe-snapshot", "Mote takes and loads no snapshots yet"},
 };
@@ -144,6 +143,7 @@ FirecrackerCommand parse_firecracker(std::span<const char* const> words) {
             .exit_code = kFirecrackerFailure};
   }
   options.config.vm.sandbox.enabled = false;
+  if (line->has("enable-pci")) options.config.vm.machine.transport = Transport::kPci;
   take_log_and_metrics(*line, options);
   return command;
 }

@@ -85,6 +85,7 @@ Result<ExitCode> serve_vm(const ServeOptions& options, Outside& outside, Confine
   ServedVm vm{.seal = confinement.seal(),
               .vcpu_name = options.as_firecracker ? "fc_vcpu " : "vcpu",
               .sandboxed = config.sandbox.enabled,
+              .transport = config.machine.transport,
               .taps = TRY(open_taps(options.taps)),
               .signals = TRY(signals_to_read(signals)),
               .terminal = outside.terminal ? &*outside.terminal : nullptr,

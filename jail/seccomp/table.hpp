@@ -92,7 +92,7 @@ inline constexpr Rule kRules[] = {
     rule(kVcpu, CALL(ioctl), REQUEST(KVM_INTERRUPT), "hand over an interrupt of the PIC pair"),
     rule(kVcpu | kLoop, CALL(ioctl), REQUEST(KVM_SIGNAL_MSI), "deliver an interrupt"),
     rule(kVcpu | kLoop, CALL(ioctl), TABLE_REQUEST(KVM_SET_GSI_ROUTING),
-         "route a pin as the guest programs it"),
+         "route an interrupt as the guest programs it"),
     rule(kVcpu, CALL(ioctl), REQUEST(KVM_KVMCLOCK_CTRL), "tell the guest that it stood still"),
     rule(kVcpu, CALL(ioctl), REQUEST(KVM_GET_REGS), "say where a vCPU stopped"),
     rule(kVcpu, CALL(ioctl), REQUEST(KVM_TRANSLATE), "show the instruction where it stopped"),

@@ -6,6 +6,7 @@
 
 #include "core/check.hpp"
 #include "vmm/arch/layout.hpp"
+#include "vmm/arch/pci_ssdt.hpp"
 #include "vmm/arch/table_bytes.hpp"
 #include "vmm/arch/virtio_ssdt.hpp"
 
@@ -132,6 +133,18 @@ struct MadtIoApic {
 };
 static_assert(sizeof(MadtIoApic) == 12);
 
+/// [PCI-Firmware-3.3 4.1.2]: the table and its only entry.
+struct Mcfg {
+  Header header;
+  u64 reserved1 = 0;
+  u64 base = layout::kPciEcam.raw();
+  u16 segment = 0;
+  u8 first_bus = 0;
+  u8 last_bus = 0;
+  u32 reserved2 = 0;
+};
+static_assert(sizeof(Mcfg) == 60);
+
 #pragma pack(pop)
 
 /// Places tables one behind the other.
@@ -212,6 +225,10 @@ std::vector<std::byte> build_acpi(Gpa base, const AcpiOptions& options) {
   append(xsdt, builder.add_table("APIC", 5, madt(options)));
   if (options.virtio_devices > 0) {
     append(xsdt, builder.add_table("SSDT", 2, build_virtio_ssdt(options.virtio_devices)));
+  }
+  if (options.pci_above_4g) {
+    append(xsdt, builder.add_table("MCFG", 1, to_bytes(Mcfg{})));
+    append(xsdt, builder.add_table("SSDT", 2, build_pci_ssdt(*options.pci_above_4g)));
   }
 
   Rsdp rsdp;

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Hardware-reduced ACPI tables for a machine: RSDP, XSDT, FADT, MADT, DSDT, and an SSDT with its
-// virtio devices.
+// Hardware-reduced ACPI tables for a machine: RSDP, XSDT, FADT, MADT, DSDT, an SSDT with its
+// virtio-mmio devices, and MCFG and an SSDT with its PCI bus.
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <vector>
 
 #include "core/types.hpp"
@@ -12,8 +13,9 @@ namespace mote::arch {
 
 struct AcpiOptions {
   u32 vcpu_count = 1;
-  bool legacy = true;      ///< the machine has PICs and a CMOS clock
-  u32 virtio_devices = 0;  ///< how many the SSDT announces; 0: there is no SSDT
+  bool legacy = true;                    ///< the machine has PICs and a CMOS clock
+  u32 virtio_devices = 0;                ///< how many an SSDT announces; 0: there is no such SSDT
+  std::optional<GpaRange> pci_above_4g;  ///< the PCI bus's window there; none: there is no bus
 };
 
 /// The tables as one block for GPA `base`, RSDP first [ACPI-6.5 5.2]. Pure.

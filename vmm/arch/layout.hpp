@@ -3,6 +3,8 @@
 // memory.
 #pragma once
 
+#include <algorithm>
+
 #include "core/types.hpp"
 #include "vmm/config/vm_config.hpp"
 
@@ -47,6 +49,11 @@ inline constexpr Gpa kHighRamStart{0x100000};
 // Memory-mapped devices -------------------------------------------------------------------------
 inline constexpr Gpa kVirtioMmio{0xd0000000};
 inline constexpr u64 kVirtioMmioStride = 0x1000;
+/// BARs that need no more than 32 bits of address.
+inline constexpr GpaRange kPciBelow4g{Gpa{0xc0000000}, 256 * kMiB};
+/// Configuration space of PCI bus 0 as memory: 4 KiB for each of its 256 functions.
+inline constexpr Gpa kPciEcam{0xe0000000};
+inline constexpr u64 kPciEcamSize = kMiB;
 inline constexpr Gpa kIoApic{0xfec00000};
 inline constexpr u64 kIoApicSize = 0x1000;
 inline constexpr Gpa kLocalApic{0xfee00000};
@@ -58,6 +65,7 @@ inline constexpr Gpa kIdentityMap{0xfffbc000};
 inline constexpr u16 kCom1 = 0x3f8;
 inline constexpr u16 kPowerPorts = 0x600;
 inline constexpr u16 kBootClock = 0xb00;
+inline constexpr u16 kPciConfig = 0xcf8;
 
 // Pins of the I/O APIC (GSIs) ---------------------------------------------------------------------
 inline constexpr Pin kPitPin{0};
@@ -65,6 +73,15 @@ inline constexpr Pin kKeyboardPin{1};
 inline constexpr Pin kCom1Pin{4};
 inline constexpr Pin kRtcPin{8};
 
+/// All other BARs: a range behind RAM of `memory_bytes` that starts early enough for processors of
+/// 39 address bits.
+constexpr GpaRange pci_above_4g(u64 memory_bytes) {
+  constexpr u64 kSize = 256 * kGiB;
+  const u64 ram_end = std::max(memory_bytes, kHoleStart.raw()) + (kHoleEnd - kHoleStart);
+  return {Gpa((ram_end + kSize - 1) / kSize * kSize), kSize};
+}
+
+static_assert(kPciBelow4g.start >= kHoleStart && kPciBelow4g.end() <= kVirtioMmio.raw());
 static_assert(kCmdline.raw() + kCmdlineSize <= kImageStart.raw());
 static_assert(kMpTable.raw() + kMpTableSize == 0xa0000);
 

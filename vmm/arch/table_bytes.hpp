@@ -2,6 +2,7 @@
 // Firmware tables as bytes: append a structure, overwrite one, compute the checksum. Pure.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstring>
 #include <span>
@@ -28,6 +29,15 @@ void overwrite(std::span<std::byte> bytes, std::size_t offset, const T& value) {
   CHECK(offset <= bytes.size() && sizeof(T) <= bytes.size() - offset,
         "a structure stays in its table");
   std::memcpy(bytes.data() + offset, &value, sizeof(T));
+}
+
+/// Where in `pattern` the bytes of `mark` are, for which other values go; they are there.
+template <class T>
+std::size_t find_mark(std::span<const std::byte> pattern, const T& mark) {
+  const auto bytes = std::as_bytes(std::span(&mark, 1));
+  const auto found = std::search(pattern.begin(), pattern.end(), bytes.begin(), bytes.end());
+  CHECK(found != pattern.end(), "a pattern has its marks");
+  return static_cast<std::size_t>(found - pattern.begin());
 }
 
 /// What makes the sum of all bytes zero, when it replaces a zero among them.

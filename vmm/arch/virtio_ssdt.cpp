@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vmm/arch/virtio_ssdt.hpp"
 
-#include <algorithm>
-#include <cstring>
 #include <span>
 
 #include "core/check.hpp"
@@ -23,15 +21,6 @@ constexpr u8 kName[4] = {'V', 'I', 'R', 'T'};
 constexpr u8 kNumber[6] = {'_', 'U', 'I', 'D', 0x0a, 0xa5};  // name, BytePrefix, value
 constexpr u32 kAddress = 0xa5a5a5a5;
 constexpr u32 kInterrupt = 0x5a5a5a5a;
-
-/// The place in `device` of the bytes of `mark`, which are there.
-template <class T>
-std::size_t find_mark(std::span<const std::byte> device, const T& mark) {
-  const auto bytes = std::as_bytes(std::span(&mark, 1));
-  const auto found = std::search(device.begin(), device.end(), bytes.begin(), bytes.end());
-  CHECK(found != device.end(), "the pattern of a virtio device has its marks");
-  return static_cast<std::size_t>(found - device.begin());
-}
 
 }  // namespace
 

@@ -10,8 +10,8 @@
 namespace mote {
 namespace {
 
-constexpr std::array<std::string_view, 6> kKeys = {"id",     "read_only",  "root",
-                                                   "queues", "queue_size", "cache"};
+constexpr std::array<std::string_view, 7> kKeys = {"id",         "read_only", "root",     "queues",
+                                                   "queue_size", "cache",     "transport"};
 
 Result<void> set_flag(std::string_view key, std::string_view value, bool& flag) {
   if (!value.empty() && value != "true" && value != "false") {
@@ -44,8 +44,13 @@ Result<void> set(std::string_view key, std::string_view value, BlockConfig& bloc
   if (key == "queues") return set_option_number(key, value, block.queues);
   if (key == "queue_size") return set_option_number(key, value, block.queue_size);
   if (key == "cache") return set_cache(key, value, block.cache);
-  return Error::config("unknown key '" + std::string(key) + "'" + did_you_mean(key, kKeys) +
-                       " -- id, read_only, root, queues, queue_size and cache are known");
+  if (key == "transport") {
+    block.transport = TRY(parse_transport(value));
+    return {};
+  }
+  return Error::config(
+      "unknown key '" + std::string(key) + "'" + did_you_mean(key, kKeys) +
+      " -- id, read_only, root, queues, queue_size, cache and transport are known");
 }
 
 }  // namespace

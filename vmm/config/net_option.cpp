@@ -12,7 +12,8 @@ namespace mote {
 namespace {
 
 constexpr std::string_view kFd = "fd";
-constexpr std::array<std::string_view, 6> kKeys = {kFd, "id", "mac", "mtu", "queues", "queue_size"};
+constexpr std::array<std::string_view, 7> kKeys = {kFd,      "id",         "mac",      "mtu",
+                                                   "queues", "queue_size", "transport"};
 
 Result<void> add_fd(std::string_view value, NetConfig& net) {
   u32 number = 0;
@@ -37,8 +38,12 @@ Result<void> set(std::string_view key, std::string_view value, NetConfig& net) {
   if (key == "mtu") return set_option_number(key, value, net.mtu);
   if (key == "queues") return set_option_number(key, value, net.queues);
   if (key == "queue_size") return set_option_number(key, value, net.queue_size);
+  if (key == "transport") {
+    net.transport = TRY(parse_transport(value));
+    return {};
+  }
   return Error::config("unknown key '" + std::string(key) + "'" + did_you_mean(key, kKeys) +
-                       " -- fd, id, mac, mtu, queues and queue_size are known");
+                       " -- fd, id, mac, mtu, queues, queue_size and transport are known");
 }
 
 }  // namespace

@@ -25,4 +25,10 @@ Result<void> set_option_number(std::string_view key, std::string_view value, u32
   return {};
 }
 
+Result<Transport> parse_transport(std::string_view value) {
+  if (value == "mmio") return Transport::kMmio;
+  if (value == "pci") return Transport::kPci;
+  return refused_value("transport", value, "mmio or pci");
+}
+
 }  // namespace mote

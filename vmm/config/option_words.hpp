@@ -6,6 +6,7 @@
 
 #include "core/result.hpp"
 #include "core/types.hpp"
+#include "vmm/config/vm_config.hpp"
 
 namespace mote {
 
@@ -17,5 +18,8 @@ Error refused_value(std::string_view key, std::string_view value, const char* ex
 
 /// Reads all of `value` as a whole number.
 Result<void> set_option_number(std::string_view key, std::string_view value, u32& number);
+
+/// Reads "mmio" or "pci".
+Result<Transport> parse_transport(std::string_view value);
 
 }  // namespace mote

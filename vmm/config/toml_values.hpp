@@ -171,6 +171,12 @@ inline std::string set_announce(const toml::node& value, Announce& announce) {
   return set_choice(value, kNames, kWays, "\"auto\", \"cmdline\" or \"acpi\"", announce);
 }
 
+inline std::string set_transport(const toml::node& value, Transport& transport) {
+  static constexpr std::array<std::string_view, 2> kNames = {"mmio", "pci"};
+  static constexpr std::array kTransports = {Transport::kMmio, Transport::kPci};
+  return set_choice(value, kNames, kTransports, "\"mmio\" or \"pci\"", transport);
+}
+
 inline std::string set_cache(const toml::node& value, BlockCache& cache) {
   static constexpr std::array<std::string_view, 3> kNames = {"writeback", "unsafe", "direct"};
   static constexpr std::array kModes = {BlockCache::kWriteback, BlockCache::kUnsafe,

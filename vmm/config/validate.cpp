@@ -18,6 +18,9 @@ namespace {
 /// What physical addresses of 52 bits can hold beside the 1 GiB hole for devices [SDM 3A 4.1.4].
 constexpr u64 kMaxMemory = (u64{1} << 52) - kGiB;
 
+/// The same where a PCI bus has 256 GiB behind RAM, aligned to that.
+constexpr u64 kMaxMemoryWithPci = (u64{1} << 52) - 257 * kGiB;
+
 Result<void> validate_kernel(const KernelConfig& kernel) {
   if (kernel.path.empty()) {
     return Error::config(
@@ -64,6 +67,12 @@ Result<void> validate_machine(const MachineConfig& machine) {
                                 machine.poll_us, kMaxPollUs));
   }
   return {};
+}
+
+Result<void> validate_pci(const VmConfig& config) {
+  if (!needs_pci(config) || config.machine.memory_bytes <= kMaxMemoryWithPci) return {};
+  return Error::config(format("machine.memory: %s leave no addresses for a PCI bus",
+                              print_size(config.machine.memory_bytes).c_str()));
 }
 
 bool is_id(std::string_view text) {
@@ -249,6 +258,7 @@ Result<void> validate_sandbox(const SandboxConfig& sandbox) {
 Result<void> validate(const VmConfig& config) {
   TRY(validate_kernel(config.kernel));
   TRY(validate_machine(config.machine));
+  TRY(validate_pci(config));
   TRY(validate_device_count(config.blocks.size(), config.nets.size()));
   TRY(validate_blocks(config.blocks));
   TRY(validate_nets(config.nets));

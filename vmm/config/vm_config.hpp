@@ -3,6 +3,7 @@
 // fill.
 #pragma once
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <vector>
@@ -48,16 +49,23 @@ enum class Announce {
   kAcpi,     ///< by the SSDT
 };
 
+/// How a guest reaches a virtio device.
+enum class Transport {
+  kMmio,  ///< registers at a fixed address, an interrupt pin
+  kPci,   ///< a function on the PCI bus, MSI-X
+};
+
 struct MachineConfig {
   u32 vcpus = 1;
-  u64 memory_bytes = 128 * kMiB;  ///< a multiple of 4 KiB (2 MiB with huge pages)
-  bool huge_pages = false;        ///< back guest RAM with 2 MiB pages of the host's pool
-  bool legacy = true;             ///< CMOS/RTC, PIC pair and PIT
-  bool acpi = true;               ///< ACPI tables (the MP table is there in any case)
-  u32 io_threads = 1;             ///< threads that serve the devices' queues
-  u32 poll_us = 30;               ///< how long such a thread looks for work before it sleeps
-  Announce announce = Announce::kAuto;
-  bool registered_buffers = false;  ///< pin guest RAM for the rings that serve disks
+  u64 memory_bytes = 128 * kMiB;        ///< a multiple of 4 KiB (2 MiB with huge pages)
+  bool huge_pages = false;              ///< back guest RAM with 2 MiB pages of the host's pool
+  bool legacy = true;                   ///< CMOS/RTC, PIC pair and PIT
+  bool acpi = true;                     ///< ACPI tables (the MP table is there in any case)
+  u32 io_threads = 1;                   ///< threads that serve the devices' queues
+  u32 poll_us = 30;                     ///< how long such a thread looks for work before it sleeps
+  Announce announce = Announce::kAuto;  ///< of those by mmio
+  Transport transport = Transport::kMmio;  ///< of devices that do not say
+  bool registered_buffers = false;         ///< pin guest RAM for the rings that serve disks
   bool smt = false;                ///< what a client of the API said; the guest is told no siblings
   bool track_dirty_pages = false;  ///< likewise; nobody asks for dirty pages yet
   bool operator==(const MachineConfig&) const = default;
@@ -87,6 +95,7 @@ struct BlockConfig {
   u32 queues = 0;        ///< 0: one per vCPU, up to 4
   u32 queue_size = 256;  ///< a power of two from kMinQueueSize to kMaxQueueSize
   BlockCache cache = BlockCache::kWriteback;
+  std::optional<Transport> transport;   ///< none: the machine's
   std::optional<RateLimit> bandwidth;   ///< bytes
   std::optional<RateLimit> operations;  ///< requests
   bool operator==(const BlockConfig&) const = default;
@@ -101,6 +110,7 @@ struct NetConfig {
   u32 mtu = 0;                    ///< 0: the guest is told none
   u32 queues = 0;                 ///< pairs; 0: one, or as many as there are `fds`
   u32 queue_size = 256;
+  std::optional<Transport> transport;     ///< none: the machine's
   std::optional<RateLimit> rx_bandwidth;  ///< bytes to the guest
   std::optional<RateLimit> rx_frames;     ///< frames to the guest
   std::optional<RateLimit> tx_bandwidth;  ///< bytes from the guest
@@ -172,5 +182,18 @@ struct VmConfig {
   TimelineConfig timeline;
   bool operator==(const VmConfig&) const = default;
 };
+
+/// Whether `device`, a disk or an interface of `config`, is on the PCI bus.
+template <class Device>
+bool is_by_pci(const VmConfig& config, const Device& device) {
+  return device.transport.value_or(config.machine.transport) == Transport::kPci;
+}
+
+/// Whether the machine has a PCI bus: something is on it.
+inline bool needs_pci(const VmConfig& config) {
+  const auto by_pci = [&config](const auto& device) { return is_by_pci(config, device); };
+  return std::any_of(config.blocks.begin(), config.blocks.end(), by_pci) ||
+         std::any_of(config.nets.begin(), config.nets.end(), by_pci);
+}
 
 }  // namespace mote

@@ -48,10 +48,11 @@ void Vm::signal_msi(const MsiMessage& message) const {
   ::ioctl(vm_.get(), KVM_SIGNAL_MSI, &request);
 }
 
-void Vm::set_pin_route(u32 pin, std::optional<MsiMessage> message) {
-  if (routes_.at(pin) == message) return;
-  routes_.at(pin) = message;
-  publish_routes();
+void Vm::set_routes(std::span<const std::byte> table) const {
+  // The messages are composed or checked by devices, so only a host out of memory can refuse them.
+  const auto set = kvm_ioctl(vm_, KVM_TABLE_REQUEST(KVM_SET_GSI_ROUTING), table.data());
+  static LogLimiter limiter;  // the guest may reprogram interrupts as often as it likes
+  if (!set) limiter.log(LogLevel::kError, "%s", set.error().message().c_str());
 }
 
 Result<void> Vm::add_ioeventfd(Gpa address, u32 value, int fd) {
@@ -66,30 +67,20 @@ Result<void> Vm::add_ioeventfd(Gpa address, u32 value, int fd) {
   return {};
 }
 
-Result<void> Vm::add_irqfd(Pin pin, int fd) {
-  kvm_irqfd request{};
-  request.fd = static_cast<u32>(fd);
-  request.gsi = index(pin);
-  TRY(kvm_ioctl(vm_, KVM_REQUEST(KVM_IRQFD), &request, format("GSI %u", index(pin))));
+Result<void> Vm::add_ioeventfd(Gpa address, int fd) {
+  kvm_ioeventfd request{};
+  request.addr = address.raw();
+  request.fd = fd;
+  TRY(kvm_ioctl(vm_, KVM_REQUEST(KVM_IOEVENTFD), &request, format("GPA 0x%lx", address.raw())));
   return {};
 }
 
-void Vm::publish_routes() {
-  Table<kvm_irq_routing_entry, kPinCount> table;
-  for (u32 pin = 0; pin < kPinCount; ++pin) {
-    if (!routes_[pin]) continue;
-    kvm_irq_routing_entry& entry = table.entries[table.count++];
-    entry = {};
-    entry.gsi = pin;
-    entry.type = KVM_IRQ_ROUTING_MSI;
-    entry.u.msi.address_lo = routes_[pin]->address_low;
-    entry.u.msi.address_hi = routes_[pin]->address_high;
-    entry.u.msi.data = routes_[pin]->data;
-  }
-  // The messages are composed by the I/O APIC, so only a host out of memory can refuse them.
-  const auto set = kvm_ioctl(vm_, KVM_TABLE_REQUEST(KVM_SET_GSI_ROUTING), &table);
-  static LogLimiter limiter;  // the guest may reprogram pins as often as it likes
-  if (!set) limiter.log(LogLevel::kError, "%s", set.error().message().c_str());
+Result<void> Vm::add_irqfd(u32 gsi, int fd) {
+  kvm_irqfd request{};
+  request.fd = static_cast<u32>(fd);
+  request.gsi = gsi;
+  TRY(kvm_ioctl(vm_, KVM_REQUEST(KVM_IRQFD), &request, format("GSI %u", gsi)));
+  return {};
 }
 
 }  // namespace mote::kvm

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The VM as KVM knows it: memory slots, interrupt routes, vCPUs.
+// The VM as KVM knows it: memory slots, interrupts, vCPUs.
 #pragma once
 
-#include <array>
-#include <optional>
+#include <span>
 
 #include "core/fd.hpp"
 #include "core/guest_memory.hpp"
@@ -31,22 +30,21 @@ class Vm {
 
   /// Sends an interrupt to the local APICs now. Any thread.
   void signal_msi(const MsiMessage& message) const;
-  /// Gives pin `pin` its route, or takes it away. KVM reports the end of a level-triggered
-  /// interrupt (exit kIoApicEoi) only for routes of the 24 pins. Any thread.
-  void set_pin_route(u32 pin, std::optional<MsiMessage> message);
+  /// Replaces the routing table by `table`, a kvm_irq_routing; see Routes, which makes it. Any
+  /// thread.
+  void set_routes(std::span<const std::byte> table) const;
 
   /// Has KVM signal eventfd `fd` itself when the guest writes the 32-bit `value` at `address`: the
   /// vCPU goes on without an exit to us. After memory and vCPUs.
   Result<void> add_ioeventfd(Gpa address, u32 value, int fd);
-  /// Has KVM send an interrupt by the route of pin `pin` whenever eventfd `fd` is signalled.
-  Result<void> add_irqfd(Pin pin, int fd);
+  /// The same for whatever is written at `address`, of any width.
+  Result<void> add_ioeventfd(Gpa address, int fd);
+  /// Has KVM send an interrupt by the route of GSI `gsi` whenever eventfd `fd` is signalled.
+  Result<void> add_irqfd(u32 gsi, int fd);
 
  private:
-  void publish_routes();
-
   UniqueFd vm_;
   std::size_t run_size_;
-  std::array<std::optional<MsiMessage>, kPinCount> routes_;
 };
 
 }  // namespace mote::kvm

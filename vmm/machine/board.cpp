@@ -35,4 +35,16 @@ Board::Board(const MachineConfig& config, kvm::Vm& vm, EventLoop& loop, const Bo
   }
 }
 
+void Board::add_pci_bus(u64 memory_bytes) {
+  static_assert(pci::Host::kEcamSize == layout::kPciEcamSize);
+  pci_.emplace(pci::Windows{layout::kPciBelow4g, layout::pci_above_4g(memory_bytes)});
+  mmio_.add(layout::kPciEcam.raw(), pci::Host::kEcamSize, pci_->ecam());
+  ports_.add(layout::kPciConfig, pci::Host::kPortCount, pci_->ports());
+}
+
+Result<void> Board::add_pci(pci::Function& function) {
+  TRY(pci_->add(function, mmio_));
+  return {};
+}
+
 }  // namespace mote

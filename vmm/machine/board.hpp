@@ -14,6 +14,7 @@
 #include "devices/minimal/power.hpp"
 #include "devices/minimal/rtc.hpp"
 #include "devices/minimal/serial.hpp"
+#include "devices/pci/host.hpp"
 #include "vmm/config/vm_config.hpp"
 #include "vmm/machine/interrupts.hpp"
 
@@ -35,6 +36,11 @@ class Board {
 
   /// One more device in memory. Before the first vCPU runs.
   void add_mmio(Gpa start, u64 size, IoDevice& device) { mmio_.add(start.raw(), size, device); }
+
+  /// The PCI bus, with nothing on it but its host bridge. Once; likewise.
+  void add_pci_bus(u64 memory_bytes);
+  /// One more function on the bus, which is there. Likewise; `function` outlives the board.
+  Result<void> add_pci(pci::Function& function);
 
   const Bus& ports() const { return ports_; }
   const Bus& mmio() const { return mmio_; }
@@ -60,6 +66,7 @@ class Board {
   BootClock boot_clock_;
   I8042 i8042_;
   std::optional<Legacy> legacy_;
+  std::optional<pci::Host> pci_;
 };
 
 }  // namespace mote

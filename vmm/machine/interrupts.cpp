@@ -10,11 +10,16 @@ Interrupts::Interrupts(kvm::Vm& vm, PicOutput* pic_output) : vm_(vm) {
 
 Result<IrqLine*> Interrupts::event_line(Pin pin) {
   EventFd event = TRY(EventFd::create());
-  TRY(vm_.add_irqfd(pin, event.fd()));
+  TRY(vm_.add_irqfd(index(pin), event.fd()));
   ioapic_.use_irqfd(pin);
   event_lines_.push_back(
       std::make_unique<EventLine>(ioapic_, pic(), pin, line(pin), std::move(event)));
   return event_lines_.back().get();
+}
+
+Result<MessageLines*> Interrupts::message_lines(u32 vectors) {
+  message_lines_.push_back(TRY(MessageLines::create(vm_, routes_, vectors)));
+  return message_lines_.back().get();
 }
 
 void Interrupts::set_level(Pin pin, bool high) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// How a device's wire reaches the vCPUs: the I/O APIC's pins, the PIC pair, and the way into KVM.
+// How a device's interrupts reach the vCPUs: the I/O APIC's pins, the PIC pair, messages, and the
+// way into KVM.
 #pragma once
 
 #include <array>
@@ -12,8 +13,10 @@
 #include "core/types.hpp"
 #include "devices/minimal/ioapic.hpp"
 #include "devices/minimal/pic.hpp"
+#include "vmm/kvm/routes.hpp"
 #include "vmm/kvm/vm.hpp"
 #include "vmm/machine/event_line.hpp"
+#include "vmm/machine/message_lines.hpp"
 
 namespace mote {
 
@@ -28,6 +31,8 @@ class Interrupts final : private MsiSink {
   /// The line of a device that interrupts often, with an irqfd; see EventLine. After the vCPUs have
   /// been made; it lives as long as this.
   Result<IrqLine*> event_line(Pin pin);
+  /// The lines of a function with `vectors` MSI-X vectors; likewise.
+  Result<MessageLines*> message_lines(u32 vectors);
   IoApic& ioapic() { return ioapic_; }
   /// Null in a machine without legacy devices.
   PicPair* pic() { return pic_ ? &*pic_ : nullptr; }
@@ -49,14 +54,16 @@ class Interrupts final : private MsiSink {
   void set_level(Pin pin, bool high);
   void deliver(const MsiMessage& message) override { vm_.signal_msi(message); }
   void set_route(Pin pin, const std::optional<MsiMessage>& message) override {
-    vm_.set_pin_route(index(pin), message);
+    routes_.set(index(pin), message);
   }
 
   kvm::Vm& vm_;
+  kvm::Routes routes_{vm_};
   IoApic ioapic_{*this};
   std::optional<PicPair> pic_;
   std::array<Line, kPinCount> lines_;
   std::vector<std::unique_ptr<EventLine>> event_lines_;
+  std::vector<std::unique_ptr<MessageLines>> message_lines_;
 };
 
 }  // namespace mote

@@ -44,11 +44,11 @@ Error below_ram() {
       "RAM ends below the tables that a guest starts with -- give it 1 MiB or more");
 }
 
-/// Whether the guest learns of its devices by ACPI; else its command line says where they are. The
-/// choice is ours only where the configuration leaves it: a Linux that has hardware-reduced ACPI
-/// knows interrupts by ACPI alone, while a unikernel reads its command line.
+/// Whether the guest learns of its devices by mmio from ACPI; else its command line says where they
+/// are. The choice is ours only where the configuration leaves it: a Linux that has
+/// hardware-reduced ACPI knows interrupts by ACPI alone, while a unikernel reads its command line.
 Result<bool> announces_by_acpi(const VmConfig& config, const ImageFile& kernel) {
-  if (virtio_device_count(config) == 0 || !config.machine.acpi) return false;
+  if (mmio_device_count(config) == 0 || !config.machine.acpi) return false;
   if (config.machine.announce != Announce::kAuto) return config.machine.announce == Announce::kAcpi;
   if (has_word(config.kernel.cmdline, "acpi=off")) return false;
   std::array<std::byte, kPageSize> buffer;
@@ -74,10 +74,11 @@ Result<LoadedKernel> load(const GuestMemory& memory, const VmConfig& config,
   std::optional<Gpa> rsdp;
   if (config.machine.acpi) {
     rsdp = layout::kAcpi;
-    const auto tables =
-        arch::build_acpi(*rsdp, {.vcpu_count = config.machine.vcpus,
+    arch::AcpiOptions options = {.vcpu_count = config.machine.vcpus,
                                  .legacy = config.machine.legacy,
-                                 .virtio_devices = by_acpi ? virtio_device_count(config) : 0});
+                                 .virtio_devices = by_acpi ? mmio_device_count(config) : 0};
+    if (needs_pci(config)) options.pci_above_4g = layout::pci_above_4g(config.machine.memory_bytes);
+    const auto tables = arch::build_acpi(*rsdp, options);
     if (!memory.write(*rsdp, tables)) return below_ram();
   }
   const std::string cmdline =
@@ -123,10 +124,17 @@ Result<void> Machine::create_devices(const VmConfig& config, std::vector<virtio:
                                      std::span<EventLoop* const> loops) {
   disks_ = TRY(Disks::create(config, std::move(images), memory_, loops));
   nets_ = TRY(Nets::create(config, std::move(taps), memory_, loops));
-  for (const auto& disk : disks_.devices()) {
-    TRY(transports_.attach(*disk, *board_, vm_, memory_));
+  if (needs_pci(config)) board_->add_pci_bus(config.machine.memory_bytes);
+  const auto attach = [&](virtio::Device& device, std::optional<Transport> transport) {
+    return transports_.attach(device, transport.value_or(config.machine.transport), *board_, vm_,
+                              memory_);
+  };
+  for (std::size_t i = 0; i < config.blocks.size(); ++i) {
+    TRY(attach(*disks_.devices()[i], config.blocks[i].transport));
   }
-  for (const auto& net : nets_.devices()) TRY(transports_.attach(*net, *board_, vm_, memory_));
+  for (std::size_t i = 0; i < config.nets.size(); ++i) {
+    TRY(attach(*nets_.devices()[i], config.nets[i].transport));
+  }
   return {};
 }
 

@@ -5,7 +5,9 @@
 
 #include "core/text.hpp"
 #include "devices/virtio/block/block.hpp"
+#include "devices/virtio/mmio.hpp"
 #include "devices/virtio/net/net.hpp"
+#include "devices/virtio/pci.hpp"
 #include "vmm/arch/virtio_slots.hpp"
 
 namespace mote {
@@ -14,10 +16,26 @@ namespace {
 /// Operations in flight on a loop that serves devices; what is beyond waits in the rings.
 constexpr u32 kOperations = 1024;
 
+/// Linux names disks in the order in which it finds them: those by mmio first.
+std::string root_device(const VmConfig& config, const BlockConfig& root) {
+  const auto is_found_before = [&](const BlockConfig& other) {
+    const bool is_same = is_by_pci(config, other) == is_by_pci(config, root);
+    return is_same ? &other < &root : is_by_pci(config, root);
+  };
+  const auto place = std::count_if(config.blocks.begin(), config.blocks.end(), is_found_before);
+  return format("/dev/vd%c", static_cast<char>('a' + place));
+}
+
 }  // namespace
 
 u32 virtio_device_count(const VmConfig& config) {
   return static_cast<u32>(config.blocks.size() + config.nets.size());
+}
+
+u32 mmio_device_count(const VmConfig& config) {
+  const auto by_mmio = [&config](const auto& device) { return !is_by_pci(config, device); };
+  return static_cast<u32>(std::count_if(config.blocks.begin(), config.blocks.end(), by_mmio) +
+                          std::count_if(config.nets.begin(), config.nets.end(), by_mmio));
 }
 
 u32 loop_count(const VmConfig& config) {
@@ -43,21 +61,31 @@ LoopOptions most_loop_options(const MachineConfig& machine) {
 
 std::vector<std::string> virtio_words(const VmConfig& config, bool announced_by_acpi) {
   std::vector<std::string> words;
-  for (u32 number = 0; number < virtio_device_count(config); ++number) {
-    if (!announced_by_acpi) words.push_back(arch::virtio_word(number));
-    if (number >= config.blocks.size() || !config.blocks[number].root) continue;
-    const BlockConfig& root = config.blocks[number];
-    words.push_back(root.partuuid.empty()
-                        ? format("root=/dev/vd%c", static_cast<char>('a' + number))
-                        : "root=PARTUUID=" + root.partuuid);
-    words.emplace_back(root.read_only ? "ro" : "rw");
+  u32 number = 0;
+  const auto announce = [&](const auto& device) {
+    if (announced_by_acpi || is_by_pci(config, device)) return;
+    words.push_back(arch::virtio_word(number++));
+  };
+  for (const BlockConfig& block : config.blocks) {
+    announce(block);
+    if (!block.root) continue;
+    words.push_back("root=" + (block.partuuid.empty() ? root_device(config, block)
+                                                      : "PARTUUID=" + block.partuuid));
+    words.emplace_back(block.read_only ? "ro" : "rw");
   }
+  for (const NetConfig& net : config.nets) announce(net);
   return words;
 }
 
-Result<void> VirtioTransports::attach(virtio::Device& device, Board& board, kvm::Vm& vm,
-                                      const GuestMemory& memory) {
-  const auto slot = arch::virtio_slot(static_cast<u32>(transports_.size()));
+Result<void> VirtioTransports::attach(virtio::Device& device, Transport transport, Board& board,
+                                      kvm::Vm& vm, const GuestMemory& memory) {
+  return transport == Transport::kPci ? attach_pci(device, board, vm, memory)
+                                      : attach_mmio(device, board, vm, memory);
+}
+
+Result<void> VirtioTransports::attach_mmio(virtio::Device& device, Board& board, kvm::Vm& vm,
+                                           const GuestMemory& memory) {
+  const auto slot = arch::virtio_slot(mmio_count_++);
   IrqLine* const line = TRY(board.interrupts().event_line(slot.pin));
   auto transport = std::make_unique<virtio::MmioTransport>(memory, device, *line);
   const Gpa notify(slot.address.raw() + virtio::MmioTransport::kQueueNotify);
@@ -65,6 +93,22 @@ Result<void> VirtioTransports::attach(virtio::Device& device, Board& board, kvm:
     TRY(vm.add_ioeventfd(notify, queue, device.kick_fd(queue)));
   }
   board.add_mmio(slot.address, virtio::MmioTransport::kSize, *transport);
+  transports_.push_back(std::move(transport));
+  return {};
+}
+
+/// KVM signals a queue's descriptor also while the BAR does not answer: a look in vain.
+Result<void> VirtioTransports::attach_pci(virtio::Device& device, Board& board, kvm::Vm& vm,
+                                          const GuestMemory& memory) {
+  MessageLines* const lines =
+      TRY(board.interrupts().message_lines(virtio::PciTransport::vectors(device)));
+  auto transport = std::make_unique<virtio::PciTransport>(memory, device, *lines);
+  TRY(board.add_pci(*transport));
+  for (u32 queue = 0; queue < device.queue_count(); ++queue) {
+    const Gpa notify(transport->home().raw() + virtio::PciTransport::kNotify +
+                     queue * virtio::PciTransport::kNotifyStride);
+    TRY(vm.add_ioeventfd(notify, device.kick_fd(queue)));
+  }
   transports_.push_back(std::move(transport));
   return {};
 }

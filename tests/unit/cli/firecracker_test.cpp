@@ -48,8 +48,13 @@ TEST(Firecracker, HasAPlaceForItsSocket) {
   EXPECT_TRUE(parse({}).options.has_filters);
 }
 
+TEST(Firecracker, HasDevicesOnAPciBusIfAsked) {
+  EXPECT_EQ(parse({}).options.config.vm.machine.transport, Transport::kMmio);
+  EXPECT_EQ(parse({"--enable-pci"}).options.config.vm.machine.transport, Transport::kPci);
+}
+
 TEST(Firecracker, RefusesWhatItWouldNotDo) {
-  for (const char* flag : {"--enable-pci", "--snapshot-version"}) {
+  for (const char* flag : {"--snapshot-version"}) {
     const FirecrackerCommand command = parse({flag});
     EXPECT_TRUE(command.is_error);
     EXPECT_EQ(command.exit_code, kFirecrackerBadArguments) << command.text;

@@ -114,6 +114,9 @@ TEST(RunOptions, SetWhatServesDisks) {
   EXPECT_EQ(machine.announce, Announce::kAcpi);
   EXPECT_EQ(refusal({"--io-threads", "x"}),
             "--io-threads: 'x' is no number of I/O threads -- choose 1 to 8");
+  EXPECT_EQ(apply({"--transport", "pci"}).machine.transport, Transport::kPci);
+  EXPECT_EQ(refusal({"--transport", "isa"}),
+            "--transport: transport must be mmio or pci, not 'isa'");
   EXPECT_EQ(refusal({"--announce", "dsdt"}),
             "--announce: 'dsdt' is no way to announce devices -- choose auto, cmdline or acpi");
 }
@@ -130,7 +133,7 @@ TEST(RunOptions, AddDisksBehindThoseOfTheFile) {
 TEST(RunOptions, RefuseWhatIsWrongWithADisk) {
   EXPECT_EQ(refusal({"--block", "a,readonly"}),
             "--block: unknown key 'readonly'; did you mean 'read_only'? -- id, read_only, root, "
-            "queues, queue_size and cache are known");
+            "queues, queue_size, cache and transport are known");
 }
 
 TEST(RunOptions, AddInterfacesBehindThoseOfTheFile) {
@@ -141,8 +144,8 @@ TEST(RunOptions, AddInterfacesBehindThoseOfTheFile) {
   EXPECT_EQ(config.nets[1], (NetConfig{.tap = "second"}));
   EXPECT_EQ(config.nets[2], (NetConfig{.fds = {5}, .mtu = 9000}));
   EXPECT_EQ(refusal({"--net", "a,macs=1"}),
-            "--net: unknown key 'macs'; did you mean 'mac'? -- fd, id, mac, mtu, queues and "
-            "queue_size are known");
+            "--net: unknown key 'macs'; did you mean 'mac'? -- fd, id, mac, mtu, queues, "
+            "queue_size and transport are known");
 }
 
 TEST(RunOptions, RefuseWhatIsNoNumberOfVcpus) {

@@ -202,5 +202,34 @@ TEST(AcpiSsdt, IsListedOnlyWhereThereAreVirtioDevices) {
   EXPECT_LE(tables.block.size(), layout::kAcpiSize);
 }
 
+TEST(AcpiPci, IsThereOnlyWithAPciBus) {
+  const GpaRange window = layout::pci_above_4g(300 * kGiB);
+  const Tables tables({.virtio_devices = 1, .pci_above_4g = window});
+  ASSERT_EQ(tables.xsdt().size(), 36u + 5 * 8);
+  const Bytes mcfg = tables.at(number(tables.xsdt(), 60, 8));
+  EXPECT_EQ(text(mcfg, 0, 4), "MCFG");
+  EXPECT_EQ(sum(mcfg), 0);
+  ASSERT_EQ(mcfg.size(), 60u);
+  EXPECT_EQ(number(mcfg, 44, 8), layout::kPciEcam.raw());
+  EXPECT_EQ(number(mcfg, 52, 8), 0u) << "segment 0, buses 0 to 0";
+  const Bytes ssdt = tables.at(number(tables.xsdt(), 68, 8));
+  EXPECT_EQ(text(ssdt, 0, 4), "SSDT");
+  EXPECT_EQ(sum(ssdt), 0);
+  // Address space resource of 64 bits [6.4.3.5.1]: tag, length 43, memory.
+  const std::string aml = text(ssdt, 0, ssdt.size());
+  const std::size_t at = aml.find(std::string("\x8a\x2b\x00\x00", 4));
+  ASSERT_NE(at, std::string::npos);
+  EXPECT_EQ(number(ssdt, at + 14, 8), window.start.raw());
+  EXPECT_EQ(number(ssdt, at + 22, 8), window.end() - 1);
+  EXPECT_EQ(number(ssdt, at + 38, 8), window.size);
+}
+
+TEST(PciWindow, LiesBehindRam) {
+  EXPECT_EQ(layout::pci_above_4g(kMiB).start, Gpa(256 * kGiB));
+  EXPECT_EQ(layout::pci_above_4g(255 * kGiB).start, Gpa(256 * kGiB));
+  EXPECT_EQ(layout::pci_above_4g(255 * kGiB + kMiB).start, Gpa(512 * kGiB));
+  EXPECT_EQ(layout::pci_above_4g(kMiB).end(), 512 * kGiB) << "39 bits";
+}
+
 }  // namespace
 }  // namespace mote::arch

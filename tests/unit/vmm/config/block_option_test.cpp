@@ -27,14 +27,15 @@ TEST(BlockOption, TakesAPathAlone) {
 }
 
 TEST(BlockOption, TakesEveryKey) {
-  EXPECT_EQ(read("d,id=x,read_only=true,root,queues=3,queue_size=64,cache=direct"),
+  EXPECT_EQ(read("d,id=x,read_only=true,root,queues=3,queue_size=64,cache=direct,transport=pci"),
             (BlockConfig{.id = "x",
                          .path = "d",
                          .read_only = true,
                          .root = true,
                          .queues = 3,
                          .queue_size = 64,
-                         .cache = BlockCache::kDirect}));
+                         .cache = BlockCache::kDirect,
+                         .transport = Transport::kPci}));
   EXPECT_EQ(read("d,cache=unsafe").cache, BlockCache::kUnsafe);
   EXPECT_EQ(read("d,cache=direct,cache=writeback").cache, BlockCache::kWriteback);
 }
@@ -48,6 +49,7 @@ TEST(BlockOption, TakesFlagsInThreeSpellings) {
 TEST(BlockOption, RefusesValuesOfAnotherKind) {
   EXPECT_EQ(refusal("d,root=yes"), "root must be true or false, not 'yes'");
   EXPECT_EQ(refusal("d,cache=none"), "cache must be writeback, unsafe or direct, not 'none'");
+  EXPECT_EQ(refusal("d,transport"), "transport must be mmio or pci, not ''");
   for (const char* number : {"", "x", "1x", "-1", "99999999999"}) {
     EXPECT_EQ(refusal("d,queues=" + std::string(number)),
               "queues must be a whole number, not '" + std::string(number) + "'");
@@ -57,7 +59,7 @@ TEST(BlockOption, RefusesValuesOfAnotherKind) {
 TEST(BlockOption, RefusesUnknownKeys) {
   EXPECT_EQ(refusal("d,queue_sise=4"),
             "unknown key 'queue_sise'; did you mean 'queue_size'? -- id, read_only, root, queues, "
-            "queue_size and cache are known");
+            "queue_size, cache and transport are known");
   EXPECT_NE(refusal("d,,root"), "accepted");
 }
 

@@ -27,13 +27,15 @@ TEST(NetOption, TakesATapAlone) {
 }
 
 TEST(NetOption, TakesEveryKey) {
-  EXPECT_EQ(read("tap0,id=lan,mac=02:00:5e:00:53:01,mtu=9000,queues=4,queue_size=512"),
-            (NetConfig{.id = "lan",
-                       .tap = "tap0",
-                       .mac = MacAddress{0x02, 0, 0x5e, 0, 0x53, 1},
-                       .mtu = 9000,
-                       .queues = 4,
-                       .queue_size = 512}));
+  EXPECT_EQ(
+      read("tap0,id=lan,mac=02:00:5e:00:53:01,mtu=9000,queues=4,queue_size=512,transport=mmio"),
+      (NetConfig{.id = "lan",
+                 .tap = "tap0",
+                 .mac = MacAddress{0x02, 0, 0x5e, 0, 0x53, 1},
+                 .mtu = 9000,
+                 .queues = 4,
+                 .queue_size = 512,
+                 .transport = Transport::kMmio}));
   EXPECT_EQ(read("tap0,mtu=1,mtu=2").mtu, 2u);
 }
 
@@ -50,6 +52,7 @@ TEST(NetOption, RefusesValuesOfAnotherKind) {
     EXPECT_EQ(refusal("fd=" + std::string(number)),
               "fd must be a whole number, not '" + std::string(number) + "'");
   }
+  EXPECT_EQ(refusal("t,transport=usb"), "transport must be mmio or pci, not 'usb'");
   EXPECT_EQ(refusal("fd=4294967295"), "fd must be an open descriptor, not '4294967295'");
   EXPECT_EQ(refusal("t,mac=02:00"),
             "'02:00' is no MAC address -- write six pairs of hexadecimal digits, as in "
@@ -58,8 +61,8 @@ TEST(NetOption, RefusesValuesOfAnotherKind) {
 
 TEST(NetOption, RefusesUnknownKeys) {
   EXPECT_EQ(refusal("t,queue_sise=4"),
-            "unknown key 'queue_sise'; did you mean 'queue_size'? -- fd, id, mac, mtu, queues and "
-            "queue_size are known");
+            "unknown key 'queue_sise'; did you mean 'queue_size'? -- fd, id, mac, mtu, queues, "
+            "queue_size and transport are known");
   EXPECT_NE(refusal("tap=t"), "accepted");
   EXPECT_NE(refusal("t,,mtu=9000"), "accepted");
 }

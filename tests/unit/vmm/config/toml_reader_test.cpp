@@ -41,6 +41,7 @@ io_threads = 3
 poll_us = 0
 registered_buffers = true
 announce = "cmdline"
+transport = "pci"
 [[block]]
 id = "root"
 path = "/var/disk.img"
@@ -49,6 +50,7 @@ root = true
 queues = 2
 queue_size = 128
 cache = "direct"
+transport = "mmio"
 bandwidth = { size = "10MiB", refill_ms = 200, burst = "1GiB" }
 operations = { size = 1000, refill_ms = 10, burst = 5 }
 [[block]]
@@ -61,6 +63,7 @@ mac = "02:00:5e:00:53:01"
 mtu = 9000
 queues = 4
 queue_size = 1024
+transport = "pci"
 rx_bandwidth = { size = "1MiB" }
 rx_frames = { size = 2, refill_ms = 3, burst = 4 }
 tx_bandwidth = { size = "5MiB" }
@@ -91,7 +94,8 @@ json = "/tmp/trace.json"
 )");
   VmConfig expected;
   expected.kernel = {"/boot/vmlinux", "/boot/initrd", "console=ttyS0 quiet"};
-  expected.machine = {4, 2 * kGiB, true, false, false, 3, 0, Announce::kCmdline, true};
+  expected.machine = {4,   2 * kGiB, true, false, false, 3, 0, Announce::kCmdline, Transport::kPci,
+                      true};
   expected.blocks = {{.id = "root",
                       .path = "/var/disk.img",
                       .read_only = true,
@@ -99,6 +103,7 @@ json = "/tmp/trace.json"
                       .queues = 2,
                       .queue_size = 128,
                       .cache = BlockCache::kDirect,
+                      .transport = Transport::kMmio,
                       .bandwidth = RateLimit{10 * kMiB, 200, kGiB},
                       .operations = RateLimit{1000, 10, 5}},
                      {.path = "/dev/vdz", .cache = BlockCache::kUnsafe}};
@@ -108,6 +113,7 @@ json = "/tmp/trace.json"
                     .mtu = 9000,
                     .queues = 4,
                     .queue_size = 1024,
+                    .transport = Transport::kPci,
                     .rx_bandwidth = RateLimit{kMiB},
                     .rx_frames = RateLimit{2, 3, 4},
                     .tx_bandwidth = RateLimit{5 * kMiB},
@@ -193,6 +199,8 @@ TEST(TomlReader, TellsInWhichDiskAKeyIsWrong) {
   EXPECT_EQ(refusal("[[block]]\ncache = \"writeback2\"\n"),
             "vm.toml:2:9: 'block.cache' must be \"writeback\", \"unsafe\" or \"direct\", not "
             "'writeback2'; did you mean 'writeback'?");
+  EXPECT_EQ(refusal("[[net]]\ntransport = \"isa\"\n"),
+            "vm.toml:2:13: 'net.transport' must be \"mmio\" or \"pci\", not 'isa'");
   EXPECT_EQ(
       refusal("machine.announce = \"dsdt\"\n"),
       "vm.toml:1:20: 'machine.announce' must be \"auto\", \"cmdline\" or \"acpi\", not 'dsdt'");

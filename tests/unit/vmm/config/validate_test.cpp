@@ -74,6 +74,16 @@ TEST_F(Validate, RefusesMemoryThatNoGuestCanAddress) {
   EXPECT_EQ(verdict(), "machine.memory: 4096TiB is more than an x86-64 guest can address");
 }
 
+TEST_F(Validate, LeavesAddressesForAPciBus) {
+  config_.machine.memory_bytes = (u64{1} << 52) - 256 * kGiB;
+  config_.nets = {{.tap = "tap0"}};
+  EXPECT_EQ(verdict(), "fine");
+  config_.nets[0].transport = Transport::kPci;
+  EXPECT_EQ(verdict(), "machine.memory: 4194048GiB leave no addresses for a PCI bus");
+  config_.machine.memory_bytes -= kGiB;
+  EXPECT_EQ(verdict(), "fine");
+}
+
 TEST_F(Validate, WantsAPathForAFile) {
   config_.serial.mode = SerialMode::kFile;
   EXPECT_EQ(verdict(), "serial.mode: 'file' needs the path of the file -- set serial.path");

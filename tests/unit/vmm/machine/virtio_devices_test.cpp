@@ -29,6 +29,30 @@ TEST(VirtioDevices, DisksComeFirst) {
   EXPECT_EQ(virtio_words(with(0, 0), false), Words{});
 }
 
+TEST(VirtioDevices, WhatIsOnThePciBusNeedsNoWords) {
+  VmConfig config = with(3, 1);
+  EXPECT_FALSE(needs_pci(config));
+  config.machine.transport = Transport::kPci;
+  config.blocks[1].transport = Transport::kMmio;
+  EXPECT_TRUE(needs_pci(config));
+  EXPECT_EQ(mmio_device_count(config), 1u);
+  EXPECT_EQ(virtio_words(config, false), Words{"virtio_mmio.device=4K@0xd0000000:5"});
+  config.blocks[1].transport.reset();
+  EXPECT_EQ(mmio_device_count(config), 0u);
+  EXPECT_EQ(virtio_words(config, false), Words{});
+}
+
+TEST(VirtioDevices, LinuxFindsDisksByMmioFirst) {
+  VmConfig config = with(4, 0);
+  config.blocks[0].transport = config.blocks[2].transport = Transport::kPci;
+  const char* const names[] = {"root=/dev/vdc", "root=/dev/vda", "root=/dev/vdd", "root=/dev/vdb"};
+  for (std::size_t root = 0; root < 4; ++root) {
+    VmConfig rooted = config;
+    rooted.blocks[root].root = true;
+    EXPECT_EQ(virtio_words(rooted, true), (Words{names[root], "rw"}));
+  }
+}
+
 TEST(VirtioDevices, ARootMayBeAPartition) {
   VmConfig config = with(2, 0);
   config.blocks[1].partuuid = "0eaa91a0-01";
