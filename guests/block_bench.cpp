@@ -261,7 +261,7 @@ void guest_main(const BootInfo& info) {
   tsc_khz();
   if (!read_settings(line) || !start_disk(info, line)) return;
   if (settings.sleeps) {
-    sleeper::prepare(disk.transport().base(), disk.irq());
+    sleeper::prepare(disk.transport());
     enable_interrupts();
   }
   run_in_ring3(measure, 0);

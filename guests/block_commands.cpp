@@ -133,8 +133,7 @@ void check_discard() {
 
 void check_cache_mode() {
   if (!disk.has(block::kHasConfigWriteback)) return skip("commands.cache_mode", "not offered");
-  const u64 address =
-      disk.transport().base() + virtio::kConfigSpace + static_cast<u32>(Config::kWriteback);
+  const u64 address = disk.transport().config_address(static_cast<u32>(Config::kWriteback));
   bool holds = true;
   for (const u8 mode : {u8{0}, u8{1}, u8{0}, u8{1}}) {
     mmio_write<u8>(address, mode);

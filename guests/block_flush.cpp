@@ -70,8 +70,7 @@ void guest_main(const BootInfo& info) {
   if (expect("flush.start", can, "status ", hex(disk.transport().status()))) {
     // 0: write through [Virtio 1.2 5.2.5.2].
     if (is_through) {
-      mmio_write<u8>(disk.transport().base() + virtio::kConfigSpace +
-                         static_cast<u32>(block::Config::kWriteback),
+      mmio_write<u8>(disk.transport().config_address(static_cast<u32>(block::Config::kWriteback)),
                      0);
     }
     expect_equal("flush.records", run_in_ring3(write_records, 0), u64{0});

@@ -230,6 +230,8 @@ void check_kicks() {
   for (u32 i = 0; i < 1000; i++) device().notify(i % queues);
   victim.judge("kicks", "empty_queues", read_and_watch(kOkay), kOkay);
   for (const u32 queue : {u32{queues}, 16U, 17U, 255U, 1024U, 0xFFFFU, 0x10000U, 0xFFFFFFFFU}) {
+    // On the PCI bus the number makes the address.
+    if (device().is_pci() && queue > 1024) continue;
     for (u32 i = 0; i < 20; i++) device().notify(queue);
   }
   victim.judge("kicks", "no_such_queue", read_and_watch(kOkay), kOkay | kReset);
@@ -241,8 +243,8 @@ void check_kicks() {
   victim.judge("kicks", "after_a_reset", kSilence, kSilence);
 }
 
-// Registers are 32 bits wide and aligned; the configuration space is read by its fields' widths
-// [Virtio 1.2 4.2.2.2]. All else may do anything, but not to the monitor.
+// Over MMIO registers are 32 bits wide and aligned; the configuration space is read by its fields'
+// widths [Virtio 1.2 4.2.2.2]. All else may do anything, but not to the monitor.
 void check_widths() {
   const u64 base = device().base();
   u32 wrong = 0;
@@ -287,7 +289,7 @@ u64 test(u64) {
   check_status_machine();
   check_kicks();
   check_reset_in_flight();
-  check_widths();
+  if (!device().is_pci()) check_widths();  // there the guest `pci` does so
   return 0;
 }
 

@@ -181,7 +181,7 @@ void guest_main(const BootInfo& info) {
   print("depth ", settings.depth, " batch ", settings.batch, " features ", hex(nic.features()),
         '\n');
   if (settings.sleeps) {
-    sleeper::prepare(nic.transport().base(), nic.irq());
+    sleeper::prepare(nic.transport());
     enable_interrupts();
   }
   run_in_ring3(measure, 0);

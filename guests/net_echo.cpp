@@ -164,7 +164,7 @@ void guest_main(const BootInfo& info) {
   }
   if (!nic.find(info) || !start(line)) return;
   if (sleeps) {
-    sleeper::prepare(nic.transport().base(), nic.irq());
+    sleeper::prepare(nic.transport());
     enable_interrupts();
   }
   run_in_ring3(serve, 0);

@@ -88,8 +88,7 @@ void check_config() {
              (text.empty() || (frame::parse_mac(text, wanted) && wanted == mac)),
          frame::Text(mac).view());
   // The driver writes it by a command only [5.1.4].
-  for (u32 i = 0; i < 6; i++)
-    mmio_write<u8>(nic.transport().base() + virtio::kConfigSpace + i, 0x5A);
+  for (u32 i = 0; i < 6; i++) mmio_write<u8>(nic.transport().config_address(i), 0x5A);
   expect("config.mac_is_kept", nic.mac() == mac, frame::Text(nic.mac()).view());
   const auto status = nic.config<u16>(Config::kStatus);
   expect_equal("config.status", u64{status} & net::kLinkUp, u64{net::kLinkUp});
@@ -306,7 +305,7 @@ void guest_main(const BootInfo& info) {
   tsc_khz();
   pairs = static_cast<u16>(find_number(line, "pairs", 1));
   if (!nic.find(info)) return;
-  sleeper::prepare(nic.transport().base(), nic.irq());
+  sleeper::prepare(nic.transport());
   enable_interrupts();
   run_in_ring3(test, 0);
   disable_interrupts();

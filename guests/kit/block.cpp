@@ -16,12 +16,10 @@ constexpr u64 kSliceUs = 10'000;
 bool Disk::find(const BootInfo& info) {
   const std::string_view line(info.command_line);
   const auto skip = static_cast<u32>(find_number(line, "disk", 0));
-  VirtioMmioDevice device{};
-  if (!virtio::find_device(line, virtio::kBlockDeviceId, skip, device)) {
-    return expect("block.found", false, "no block device number ", skip, " on the command line");
+  if (!virtio::find_device(line, virtio::kBlockDeviceId, skip, transport_)) {
+    return expect("block.found", false, "no block device number ", skip,
+                  " on the command line or the PCI bus");
   }
-  transport_ = virtio::Transport(device.base);
-  irq_ = device.irq;
   const u32 version = transport_.get(virtio::Register::kVersion);
   return version == virtio::kModernVersion ||
          expect("block.version", false, "version ", version, " of the registers instead of 2");

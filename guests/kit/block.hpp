@@ -7,7 +7,7 @@
 
 #include "guests/kit/boot_info.hpp"
 #include "guests/kit/types.hpp"
-#include "guests/kit/virtio_mmio.hpp"
+#include "guests/kit/virtio_transport.hpp"
 #include "guests/kit/virtqueue.hpp"
 
 namespace kit::block {
@@ -152,7 +152,7 @@ class Disk {
   bool negotiate(u64 features);
 
   const virtio::Transport& transport() const { return transport_; }
-  u32 irq() const { return irq_; }
+  u32 irq() const { return transport_.irq(); }
   virtio::Virtqueue& queue(u16 index = 0) { return queues_[index]; }
   u16 queues() const { return queue_count_; }
   /// Features that start() or negotiate() settled on.
@@ -201,7 +201,6 @@ class Disk {
 
  private:
   virtio::Transport transport_;
-  u32 irq_ = 0;
   virtio::Virtqueue queues_[kMaxQueues];
   bool has_memory_[kMaxQueues] = {};
   u16 queue_count_ = 0;

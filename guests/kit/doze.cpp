@@ -8,6 +8,7 @@ namespace kit::doze {
 namespace {
 
 constexpr u8 kGeneralProtection = 13;
+constexpr u64 kInterruptStatus = 0x60;  // as in doze.S
 
 extern "C" {
 void doze_on_halt();
@@ -17,10 +18,16 @@ u64 doze_interrupts;
 u8 doze_is_awake;
 }
 
+/// Memory that takes the handler's accesses to registers.
+u64 scratch_registers() {
+  static u32 memory[2];
+  return reinterpret_cast<u64>(memory) - kInterruptStatus;
+}
+
 }  // namespace
 
 void prepare(u64 registers, u8 vector) {
-  doze_registers = registers;
+  doze_registers = registers != kNothing ? registers : scratch_registers();
   set_interrupt_gate(kGeneralProtection, doze_on_halt);
   set_interrupt_gate(vector, doze_on_device);
 }

@@ -7,8 +7,11 @@
 
 namespace kit::doze {
 
-/// Interrupts on `vector` acknowledge the virtio device whose registers are at `registers`; HLT of
-/// ring 3 sleeps. The vector's entry in the I/O APIC is the caller's business. Ring 0.
+/// For devices whose interrupts need no acknowledgement: MSI-X.
+inline constexpr u64 kNothing = 0;
+
+/// Interrupts on `vector` acknowledge the virtio-mmio device whose registers are at `registers`, or
+/// kNothing; HLT of ring 3 sleeps. Who sends the vector is the caller's business. Ring 0.
 void prepare(u64 registers, u8 vector);
 
 /// Sleeps until an interrupt that wake_up() or the device caused; comes back at once when one came

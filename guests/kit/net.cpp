@@ -22,12 +22,10 @@ static_assert(kSlotSize >= Interface::kMaxPacket);
 bool Interface::find(const BootInfo& info) {
   const std::string_view line(info.command_line);
   const auto skip = static_cast<u32>(find_number(line, "net", 0));
-  VirtioMmioDevice device{};
-  if (!virtio::find_device(line, kDeviceId, skip, device)) {
-    return expect("net.found", false, "no network device number ", skip, " on the command line");
+  if (!virtio::find_device(line, kDeviceId, skip, transport_)) {
+    return expect("net.found", false, "no network device number ", skip,
+                  " on the command line or the PCI bus");
   }
-  transport_ = virtio::Transport(device.base);
-  irq_ = device.irq;
   const u32 version = transport_.get(virtio::Register::kVersion);
   return version == virtio::kModernVersion ||
          expect("net.version", false, "version ", version, " of the registers instead of 2");

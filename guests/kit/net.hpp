@@ -8,7 +8,7 @@
 #include "guests/kit/boot_info.hpp"
 #include "guests/kit/frame.hpp"
 #include "guests/kit/types.hpp"
-#include "guests/kit/virtio_mmio.hpp"
+#include "guests/kit/virtio_transport.hpp"
 #include "guests/kit/virtqueue.hpp"
 
 namespace kit::net {
@@ -142,7 +142,7 @@ class Interface {
   bool fill(u16 pair);
 
   const virtio::Transport& transport() const { return transport_; }
-  u32 irq() const { return irq_; }
+  u32 irq() const { return transport_.irq(); }
   u16 pairs() const { return pairs_; }
   static constexpr u16 receive_index(u16 pair) { return static_cast<u16>(2 * pair); }
   static constexpr u16 transmit_index(u16 pair) { return static_cast<u16>(2 * pair + 1); }
@@ -204,7 +204,6 @@ class Interface {
   bool take_part(u16 pair, Packet& packet, u32& at);
 
   virtio::Transport transport_;
-  u32 irq_ = 0;
   virtio::Virtqueue queues_[kMaxQueues];
   bool has_memory_[kMaxQueues] = {};
   Pair memory_[kMaxPairs] = {};

@@ -4,7 +4,6 @@
 
 #include "guests/kit/doze.hpp"
 #include "guests/kit/interrupts.hpp"
-#include "guests/kit/ioapic.hpp"
 #include "guests/kit/lapic.hpp"
 
 namespace kit::sleeper {
@@ -24,11 +23,11 @@ void on_timer(Frame&) {
 
 }  // namespace
 
-void prepare(u64 registers, u32 irq) {
+void prepare(const virtio::Transport& device) {
   lapic::enable();
-  doze::prepare(registers, kDeviceVector);
+  doze::prepare(device.is_pci() ? doze::kNothing : device.base(), kDeviceVector);
   set_interrupt_handler(kTimerVector, on_timer);
-  ioapic::route(irq, kDeviceVector, lapic::id());
+  device.route(kDeviceVector, lapic::id());
   lapic::write(lapic::Register::kTimerDivide, lapic::kDivideBy16);
   lapic::write(lapic::Register::kTimer, lapic::kTimerPeriodic | kTimerVector);
   lapic::write(lapic::Register::kTimerInitialCount, kTimerTicks);

@@ -4,13 +4,13 @@
 #pragma once
 
 #include "guests/kit/types.hpp"
+#include "guests/kit/virtio_transport.hpp"
 
 namespace kit::sleeper {
 
-/// Routes the pin of the virtio device whose registers are at `registers` to this vCPU, edge
-/// triggered, and starts the timer: some 100 ms or more. Ring 0; interrupts are off until the
-/// caller enables them.
-void prepare(u64 registers, u32 irq);
+/// Has the virtio device interrupt this vCPU, edge triggered, and starts the timer: some 100 ms or
+/// more. Ring 0; interrupts are off until the caller enables them.
+void prepare(const virtio::Transport& device);
 
 /// Wake-ups by the timer so far.
 u64 timer_interrupts();

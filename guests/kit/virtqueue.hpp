@@ -5,7 +5,7 @@
 #include <span>
 
 #include "guests/kit/types.hpp"
-#include "guests/kit/virtio_mmio.hpp"
+#include "guests/kit/virtio_transport.hpp"
 
 namespace kit::virtio {
 

@@ -85,6 +85,15 @@ TEST_F(NetEcho, TenThousandDatagramsComeBackToAPollingGuestWithoutFeatures) {
   EXPECT_EQ(result(outcome, "interrupts"), 0) << outcome.out;
 }
 
+TEST_F(NetEcho, TenThousandDatagramsComeBackOverThePciBus) {
+  start("", {}, ",transport=pci");
+  const UdpSocket socket(kGuest, kEchoPort);
+  exchange(socket, 10'000);
+  const Outcome outcome = end();
+  expect_passes(outcome, 6);
+  EXPECT_GT(result(outcome, "interrupts"), 0) << outcome.out;
+}
+
 TEST_F(NetEcho, FlowsSpreadOverQueuePairs) {
   start("queues=4", {.is_multi_queue = true}, ",queues=4", {"--io-threads", "2"});
   std::vector<std::unique_ptr<UdpSocket>> flows;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The driver's side of virtio over MMIO: registers, status, features, queues [Virtio 1.2 4.2].
+// The driver's side of a virtio device: registers, status, features, queues [Virtio 1.2 4.1, 4.2].
 // First vCPU, ring 0 or 3.
 #pragma once
 
@@ -8,10 +8,12 @@
 #include "guests/kit/command_line.hpp"
 #include "guests/kit/cpu.hpp"
 #include "guests/kit/types.hpp"
+#include "guests/kit/virtio_pci.hpp"
 
 namespace kit::virtio {
 
-/// Register offsets [Virtio 1.2 4.2.2].
+/// Registers, by their offsets in virtio over MMIO [Virtio 1.2 4.2.2]; on the PCI bus those of the
+/// same meaning are taken.
 enum class Register : u32 {
   kMagic = 0x000,
   kVersion = 0x004,
@@ -71,21 +73,31 @@ struct RingAddresses {
   u64 used;
 };
 
-/// The device of this kind that the command line announces after `skip` others of its kind; false
-/// when there is none. Reads device registers.
-bool find_device(std::string_view command_line, u32 device_id, u32 skip, VirtioMmioDevice& device);
-
-/// One device's registers. Holds nothing but their address.
+/// One device's registers. Holds nothing but their addresses.
 class Transport {
  public:
-  explicit Transport(u64 base = 0) : base_(base) {}
+  Transport() = default;
+  explicit Transport(const VirtioMmioDevice& device) : base_(device.base), irq_(device.irq) {}
+  explicit Transport(const PciFunction& function) : base_(function.common), pci_(function) {}
 
+  bool is_pci() const { return pci_.common != 0; }
+  /// Where the device's registers begin.
   u64 base() const { return base_; }
-  u32 get(Register reg) const { return mmio_read<u32>(base_ + static_cast<u32>(reg)); }
+  /// Its pin of the I/O APIC; not on the PCI bus.
+  u32 irq() const { return irq_; }
+  const PciFunction& function() const { return pci_; }
+
+  u32 get(Register reg) const {
+    return is_pci() ? get_pci(reg) : mmio_read<u32>(base_ + static_cast<u32>(reg));
+  }
   void set(Register reg, u32 value) const {
     // What the device is to see was written before.
     asm volatile("" : : : "memory");
-    mmio_write<u32>(base_ + static_cast<u32>(reg), value);
+    if (is_pci()) {
+      set_pci(reg, value);
+    } else {
+      mmio_write<u32>(base_ + static_cast<u32>(reg), value);
+    }
   }
 
   u32 status() const { return get(Register::kStatus); }
@@ -106,19 +118,40 @@ class Transport {
   bool reset_queue(u32 index) const;
   u32 queue_size_max(u32 index) const;
 
-  void notify(u32 queue) const { set(Register::kQueueNotify, queue); }
+  void notify(u32 queue) const {
+    if (!is_pci()) return set(Register::kQueueNotify, queue);
+    asm volatile("" : : : "memory");
+    mmio_write<u16>(pci_.notify + queue * pci_.notify_stride, static_cast<u16>(queue));
+  }
   /// Reads why the device interrupted and acknowledges just that.
   u32 acknowledge_interrupt() const;
 
+  /// Where byte `offset` of the device's configuration is.
+  u64 config_address(u32 offset) const {
+    return (is_pci() ? pci_.device : base_ + kConfigSpace) + offset;
+  }
   template <class T>
   T config(u32 offset) const {
-    return mmio_read<T>(base_ + kConfigSpace + offset);
+    return mmio_read<T>(config_address(offset));
   }
   /// A field of 8 bytes, from one generation of the configuration [2.5].
   u64 config64(u32 offset) const;
 
+  /// Has the device interrupt the vCPU with this APIC id on `vector`, for all that there is: by an
+  /// edge of its pin, or by its first MSI-X vector, which all queues of set_up_queue() have.
+  void route(u8 vector, u32 apic_id) const;
+
  private:
-  u64 base_;
+  u32 get_pci(Register reg) const;
+  void set_pci(Register reg, u32 value) const;
+
+  u64 base_ = 0;
+  u32 irq_ = 0;
+  PciFunction pci_{};
 };
+
+/// The device of this kind after `skip` others: one that the command line announces, else one on
+/// the PCI bus; false when there is none. Reads device registers.
+bool find_device(std::string_view command_line, u32 device_id, u32 skip, Transport& transport);
 
 }  // namespace kit::virtio
