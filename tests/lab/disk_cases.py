@@ -25,6 +25,11 @@ def announcements():
     yield on_root_disk("disk.root.acpi", "/lab/bzImage", "", vcpus=2, **by_acpi)
     yield on_root_disk("disk.root.acpi.pvh", "/lab/vmlinux", "", "--announce", "acpi", **by_acpi)
     yield on_root_disk("disk.root.mptable", "/lab/bzImage", "acpi=off ", vcpus=2, **by_line)
+    by_pci = {"at": r"/sys/devices/pci0000:00/0000:00:01\.0", "words": r"root=/dev/vda ro\r?\n"}
+    yield on_root_disk("disk.root.pci", "/lab/bzImage", "", "--transport", "pci", vcpus=2, **by_pci)
+    yield on_root_disk("disk.root.pci.pvh", "/lab/vmlinux", "", "--transport", "pci", **by_pci)
+    yield on_root_disk("disk.root.pci.mptable", "/lab/bzImage", "acpi=off ", "--no-acpi", "--transport", "pci", **by_pci)
+    yield on_root_disk("disk.root.pci.debian", "/lab/debian/vmlinuz", "", "--transport", "pci", initrd="/lab/debian/initrd.img", memory="512MiB", **by_pci)
     yield on_root_disk("disk.root.debian", "/lab/debian/vmlinuz", "", initrd="/lab/debian/initrd.img", memory="512MiB", **by_acpi)
 
 
@@ -36,6 +41,14 @@ def verified():
                        mote("/lab/vmlinux", f"mote.test=fio mote.jobs={queues} mote.size={32 // queues}m mote.engine={engine}", *ROOT_DISK,
                             "--announce", "acpi", "--block", f"/disk/data.img,queues={queues},cache={cache}", initrd=None, vcpus=queues, memory="256MiB"),
                        timeout=120, contains=[rf"{queues}/0/0 default/read/poll queues", r"verify: .*err= 0", PASSED.format("fio")], lacks=COMPLAINTS)
+
+
+def by_pci():
+    """fio on a disk with an interrupt for each queue, beside a root by mmio."""
+    yield Case("disk.fio.4q.pci",
+               mote("/lab/vmlinux", "mote.test=fio mote.jobs=4 mote.size=8m mote.engine=libaio", *ROOT_DISK, "--announce", "acpi",
+                    "--block", "/disk/data.img,queues=4,transport=pci", initrd=None, vcpus=4, memory="256MiB"),
+               timeout=120, contains=[r"4/0/0 default/read/poll queues", r"verify: .*err= 0", PASSED.format("fio")], lacks=COMPLAINTS)
 
 
 def script(name, *arguments, case=None, files=(), may_say=(), **more):
@@ -52,6 +65,7 @@ def killed(tries):
 DISK_CASES = [
     *announcements(),
     *verified(),
+    *by_pci(),
     script("order"),
     script("crash", may_say=("Kernel panic", "Call Trace")),
     *(script("discard", way, case=f"discard.{way}") for way in ("discard", "zeroes", "punch", "trim")),
