@@ -54,6 +54,16 @@ void Host::Bridge::write_config(u32 offset, std::span<const std::byte> data) {
   config_.write(offset, data);
 }
 
+ConfigSpace::State Host::Bridge::save() const {
+  const std::lock_guard guard(lock_);
+  return config_.save();
+}
+
+void Host::Bridge::restore(const ConfigSpace::State& state) {
+  const std::lock_guard guard(lock_);
+  config_.restore(state);
+}
+
 void Host::Ecam::read(u64 offset, std::span<std::byte> data) {
   host_.read_config(offset, data);
 }
@@ -63,7 +73,7 @@ void Host::Ecam::write(u64 offset, std::span<const std::byte> data) {
 }
 
 void Host::Ports::read(u64 offset, std::span<std::byte> data) {
-  const u32 address = host_.save_address();
+  const u32 address = host_.address();
   if (offset == kAddressPort && data.size() == 4) return store_le(data, address);
   if (offset < kDataPort || (address & kEnable) == 0) return fill_ones(data);
   host_.read_config(to_ecam(address) + offset - kDataPort, data);
@@ -71,9 +81,9 @@ void Host::Ports::read(u64 offset, std::span<std::byte> data) {
 
 void Host::Ports::write(u64 offset, std::span<const std::byte> data) {
   if (offset == kAddressPort && data.size() == 4) {
-    return host_.restore_address(static_cast<u32>(load_le(data)));
+    return host_.set_address(static_cast<u32>(load_le(data)));
   }
-  const u32 address = host_.save_address();
+  const u32 address = host_.address();
   if (offset < kDataPort || (address & kEnable) == 0) return;
   host_.write_config(to_ecam(address) + offset - kDataPort, data);
 }
@@ -144,14 +154,23 @@ void Host::write_config(u64 address, std::span<const std::byte> data) {
   function->write_config(static_cast<u32>(address % kConfigSize), data);
 }
 
-u32 Host::save_address() const {
+u32 Host::address() const {
   const std::lock_guard guard(lock_);
   return address_;
 }
 
-void Host::restore_address(u32 address) {
+void Host::set_address(u32 address) {
   const std::lock_guard guard(lock_);
   address_ = address & kExisting;
+}
+
+Host::State Host::save() const {
+  return {address(), bridge_.save()};
+}
+
+void Host::restore(const State& state) {
+  set_address(state.address);
+  bridge_.restore(state.bridge);
 }
 
 }  // namespace mote::pci

@@ -30,6 +30,13 @@ class Host {
   static constexpr u64 kEcamSize = u64{kDevices} * 8 * kConfigSize;
   static constexpr u64 kPortCount = 8;
 
+  /// All that the guest can change here; plain data. Functions save their own.
+  struct State {
+    u32 address = 0;  ///< as written to CF8h
+    ConfigSpace::State bridge;
+    bool operator==(const State&) const = default;
+  };
+
   explicit Host(const Windows& windows);
 
   /// Puts `function`, which outlives this, on the next free device, places its BARs and claims
@@ -42,9 +49,9 @@ class Host {
   /// The configuration space by ports CF8h and CFCh: kPortCount of them [PCI-3.0 3.2.2.3.2].
   IoDevice& ports() { return ports_; }
 
-  /// What the guest wrote to CF8h; all that it can change of the bridge but its command register.
-  u32 save_address() const;
-  void restore_address(u32 address);
+  State save() const;
+  /// Takes any State.
+  void restore(const State& state);
 
  private:
   class Bridge final : public Function {
@@ -58,9 +65,11 @@ class Host {
     void write_config(u32 offset, std::span<const std::byte> data) override;
     void read_bar(u32, u64, std::span<std::byte> data) override { fill_ones(data); }
     void write_bar(u32, u64, std::span<const std::byte>) override {}
+    ConfigSpace::State save() const;
+    void restore(const ConfigSpace::State& state);
 
    private:
-    std::mutex lock_;
+    mutable std::mutex lock_;
     ConfigSpace config_;
   };
 
@@ -99,6 +108,8 @@ class Host {
     const u32 bar_;
   };
 
+  u32 address() const;
+  void set_address(u32 address);
   void read_config(u64 address, std::span<std::byte> data);
   void write_config(u64 address, std::span<const std::byte> data);
   Function* find(u64 address) const;

@@ -116,7 +116,7 @@ TEST_F(HostTest, TheAddressPortTakesWholeWordsOnly) {
   write_le(host.ports(), 0, 2, 0);
   write_le(host.ports(), 1, 1, 0);
   write_le(host.ports(), 2, 4, 0);
-  EXPECT_EQ(host.save_address(), 0x80fffffcu);
+  EXPECT_EQ(host.save().address, 0x80fffffcu);
   EXPECT_EQ(read_le(host.ports(), 0, 1), 0xffu);
   EXPECT_EQ(read_le(host.ports(), 2, 4), 0xffffffffu);
 }
@@ -167,6 +167,23 @@ TEST_F(HostTest, ABarThatIsOffOrAwayReadsAsOnes) {
   write_le(host.ecam(), (1 << 15) + 0x14, 4, 0xc000'1000);
   EXPECT_EQ(read(), 0xffffffffu);
   EXPECT_FALSE(mmio.read(0xc000'1010, bytes));
+}
+
+TEST_F(HostTest, AStateComesBack) {
+  const Host::State fresh = host.save();
+  write_le(host.ports(), 0, 4, 0x80000004);
+  write_le(host.ports(), 4, 2, 6);
+  const Host::State state = host.save();
+  EXPECT_NE(state, fresh);
+  Host other(kWindows);
+  other.restore(state);
+  EXPECT_EQ(other.save(), state);
+  EXPECT_EQ(read_le(other.ports(), 4, 2), 6u);
+  Host::State hostile{.address = 0xffffffff, .bridge = {}};
+  hostile.bridge.bytes.fill(0xff);
+  other.restore(hostile);
+  EXPECT_EQ(read_le(other.ports(), 0, 4), 0x80fffffcu);
+  EXPECT_EQ(read_le(other.ecam(), 0, 4), 0x00081b36u);
 }
 
 }  // namespace
