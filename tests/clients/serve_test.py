@@ -670,6 +670,24 @@ class ConfigFile(unittest.TestCase):
                 self.assertTrue(result.stderr.startswith("mote: "), result.stderr)
 
 
+class PciBus(unittest.TestCase):
+    """What `firecracker --enable-pci` asks for."""
+
+    class Called(Vm):
+        def command(self):
+            program = self.folder / "firecracker"
+            program.symlink_to(pathlib.Path(MOTE).resolve())
+            return [str(program), "--api-sock", self.socket, *self.options]
+
+    def test_disks_are_where_they_were_asked_for(self):
+        for flags, verdict in (((), "\nFAIL pci.found"), (("--enable-pci",), "\nPASS pci.noise_is_survived\nDONE")):
+            with self.subTest(flags=flags), self.Called(*flags) as vm:
+                vm.put_drive("data", make_disk(vm.folder / "data.img"))
+                vm.boot("pci", "queues=2", vcpu_count=2, mem_size_mib=64)
+                self.assertEqual(vm.end(), POWER_OFF)
+                self.assertIn(verdict, "\n" + vm.output().replace("\r", ""))
+
+
 @unittest.skipUnless(IS_ROOT and shutil.which("unshare"), "a network namespace takes root and unshare")
 class Taps(unittest.TestCase):
     def net(self, vm, tap="tap0", **more):
