@@ -119,4 +119,17 @@ std::string seccomp_help() {
          option_rows(seccomp_options());
 }
 
+std::string vfio_help() {
+  std::string text =
+      "Usage: mote vfio VERB [ADDR] [OPTION]...\n"
+      "\n"
+      "Readies functions of PCI devices for guests, and gives them back to the host.\n"
+      "\n"
+      "Verbs:\n";
+  text += row("list", "show functions, and what keeps each from a guest");
+  text += row("prepare", "make virtual functions; give functions to vfio-pci");
+  text += row("release ADDR", "give a function back, or take a physical one's virtual away");
+  return text + "\n" + option_rows(vfio_options());
+}
+
 }  // namespace mote

@@ -26,5 +26,6 @@ std::string firecracker_help(std::span<const Option> options);
 std::string doctor_help();
 std::string ctl_help();
 std::string seccomp_help();
+std::string vfio_help();
 
 }  // namespace mote

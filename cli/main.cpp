@@ -15,6 +15,7 @@
 #include "cli/serve/firecracker.hpp"
 #include "cli/serve/serve.hpp"
 #include "cli/version.hpp"
+#include "cli/vfio/vfio.hpp"
 #include "vmm/config/nearest.hpp"
 #include "vmm/config/toml_reader.hpp"
 #include "vmm/config/validate.hpp"
@@ -121,11 +122,20 @@ int seccomp(std::span<const char* const> words) {
   return print(line->has("json") ? seccomp_json(roles) : seccomp_table(roles));
 }
 
+int vfio(std::span<const char* const> words) {
+  const auto line = parse_command_line("mote vfio", vfio_options(), words);
+  if (!line) return fail(line.error());
+  if (line->has("help")) return print(vfio_help());
+  const auto text = vfio_command(*line, vfio::HostFunctions());
+  return text ? print(*text) : fail(text.error());
+}
+
 constexpr Command kCommands[] = {
     {"run", "boot a guest", run},
     {"serve", "serve the REST API of one VM", serve_api},
     {"ctl", "ask something of a VM that has an API", ctl},
     {"doctor", "list what this host offers and what is missing", doctor},
+    {"vfio", "ready devices of the host for guests", vfio},
     {"seccomp", "show which system calls are left in the sandbox", seccomp},
 };
 

@@ -86,6 +86,11 @@ Result<void> add_net(std::string_view argument, VmConfig& config) {
   return {};
 }
 
+Result<void> add_vfio(std::string_view argument, VmConfig& config) {
+  config.vfios.push_back({TRY(parse_pci_address(argument))});
+  return {};
+}
+
 Result<void> set_memory(std::string_view argument, VmConfig& config) {
   config.machine.memory_bytes = TRY(parse_size(argument));
   return {};
@@ -167,6 +172,7 @@ constexpr Option kRunOptions[] = {
      add_block},
     {"net", Argument::kRequired, "NET", "a network interface: TAP[,mac=MAC][,queues=N]...",
      add_net},
+    {"vfio", Argument::kRequired, "ADDR", "a PCI function of the host: see 'mote vfio'", add_vfio},
     {"io-threads", Argument::kRequired, "N", "threads that serve devices, 1 to 8 (default 1)",
      set_io_threads},
     {"poll-us", Argument::kRequired, "N",
@@ -245,8 +251,18 @@ constexpr Option kCtlOptions[] = {
 };
 
 constexpr Option kSeccompOptions[] = {
-    {"role", Argument::kRequired, "ROLE", "only start, vcpu, loop, api or supervisor", nullptr},
+    {"role", Argument::kRequired, "ROLE", "only this role; see the table for them", nullptr},
     {"json", Argument::kNone, "", "write the table as JSON", nullptr},
+    {"help", Argument::kNone, "", "show this text", nullptr},
+};
+
+constexpr Option kVfioOptions[] = {
+    {"pf", Argument::kRequired, "ADDR", "prepare: physical function to make virtual ones of",
+     nullptr},
+    {"vfs", Argument::kRequired, "N", "prepare: how many virtual ones it shall have", nullptr},
+    {"bind", Argument::kRequired, "ADDR", "prepare: function to give to vfio-pci; may be repeated",
+     nullptr},
+    {"json", Argument::kNone, "", "list: as JSON", nullptr},
     {"help", Argument::kNone, "", "show this text", nullptr},
 };
 
@@ -289,6 +305,10 @@ std::span<const Option> ctl_options() {
 
 std::span<const Option> seccomp_options() {
   return kSeccompOptions;
+}
+
+std::span<const Option> vfio_options() {
+  return kVfioOptions;
 }
 
 bool CommandLine::has(std::string_view name) const {

@@ -37,6 +37,8 @@ std::span<const Option> doctor_options();
 std::span<const Option> ctl_options();
 /// Options of `mote seccomp`.
 std::span<const Option> seccomp_options();
+/// Options of all verbs of `mote vfio`.
+std::span<const Option> vfio_options();
 
 /// The words after a sub-command, sorted but not yet applied.
 struct CommandLine {

@@ -133,6 +133,7 @@ Result<ExitCode> run_vm(const VmConfig& config, Timeline& timeline) {
   system.reset();
   timeline.mark("VM created");
   PreparedVm vm = TRY(PreparedVm::create(config.machine, std::move(empty_vm), timeline));
+  TRY(files.devices.reach(vm));
   TRY(confinement.lock_in(io));
   timeline.mark("locked in");
   const auto machine = TRY(Machine::create(config, std::move(vm), std::move(files), io, timeline));

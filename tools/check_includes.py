@@ -18,7 +18,7 @@ ALLOWED = {
     "vmm/machine": ["core", "devices", "vmm"],
     "jail": ["core"],
     "api": ["core", "vmm"],
-    "cli": ["core", "vmm", "jail", "api", "cli"],
+    "cli": ["core", "devices", "vmm", "jail", "api", "cli"],
 }
 # Header: the only files that may include it.
 RESERVED = {

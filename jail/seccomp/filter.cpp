@@ -21,6 +21,8 @@ std::span<const sock_filter> filter_for(ThreadRole role) {
       return k_start;
     case ThreadRole::kVcpu:
       return k_vcpu;
+    case ThreadRole::kVcpuVfio:
+      return k_vcpu_vfio;
     case ThreadRole::kLoop:
       return k_loop;
     case ThreadRole::kApi:

@@ -51,19 +51,22 @@ struct Rule {
   /// allow what theirs do. The API's thread is under no other filter, and the supervisor is a
   /// process of its own.
   constexpr bool applies_to(ThreadRole role) const {
-    constexpr RoleSet kChildrenOfStart = jail::roles(ThreadRole::kVcpu, ThreadRole::kLoop);
+    constexpr RoleSet kChildrenOfStart =
+        jail::roles(ThreadRole::kVcpu, ThreadRole::kVcpuVfio, ThreadRole::kLoop);
     if (role == ThreadRole::kStart && (roles & kChildrenOfStart) != 0) return true;
     return (roles & jail::roles(role)) != 0;
   }
 };
 
-/// "start", "vcpu", "loop", "api", "supervisor".
+/// "start", "vcpu", "vcpu_vfio", "loop", "api", "supervisor".
 constexpr const char* role_name(ThreadRole role) {
   switch (role) {
     case ThreadRole::kStart:
       return "start";
     case ThreadRole::kVcpu:
       return "vcpu";
+    case ThreadRole::kVcpuVfio:
+      return "vcpu_vfio";
     case ThreadRole::kLoop:
       return "loop";
     case ThreadRole::kApi:

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The table: which system calls each role may make, how, and why. All else ends the VM.
 //
-// Limits: vcpu 12, loop 20, api 25 distinct calls. What only the start needs costs a guest that
-// broke out nothing: its threads have given it up.
+// Limits: vcpu 12, vcpu_vfio 15, loop 20, api 25 distinct calls. What only the start needs costs a
+// guest that broke out nothing: its threads have given it up.
 #pragma once
 
 #include <asm/ioctls.h>
@@ -14,6 +14,7 @@
 #include <linux/io_uring.h>
 #include <linux/kvm.h>
 #include <linux/seccomp.h>
+#include <linux/vfio.h>
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -30,7 +31,8 @@ namespace table {
 
 inline constexpr u32 kAll = ~0U;
 inline constexpr RoleSet kStart = roles(ThreadRole::kStart);
-inline constexpr RoleSet kVcpu = roles(ThreadRole::kVcpu);
+inline constexpr RoleSet kVcpu = roles(ThreadRole::kVcpu, ThreadRole::kVcpuVfio);
+inline constexpr RoleSet kVcpuVfio = roles(ThreadRole::kVcpuVfio);
 inline constexpr RoleSet kLoop = roles(ThreadRole::kLoop);
 inline constexpr RoleSet kApi = roles(ThreadRole::kApi);
 inline constexpr RoleSet kSupervisor = roles(ThreadRole::kSupervisor);
@@ -109,6 +111,12 @@ inline constexpr Rule kRules[] = {
     rule(kVcpu | kLoop, CALL(timerfd_settime), "arm and cancel timers"),
     rule(kThreads, CALL(tgkill), kKick, "have a vCPU look up"),
 
+    // Devices of the host. A filter knows no descriptors: who has none of them has no such calls.
+    rule(kVcpuVfio, CALL(pwrite64), "write a device's configuration and the trapped part of a BAR"),
+    rule(kVcpuVfio, CALL(read), "take an interrupt that was held back"),
+    rule(kStart, CALL(ioctl), REQUEST(VFIO_DEVICE_SET_IRQS), "switch a device's interrupts on"),
+    rule(kStart, CALL(ioctl), REQUEST(KVM_SET_USER_MEMORY_REGION), "a device's memory"),
+
     // What threads do by themselves.
     rule(kThreads, CALL(futex), "locks and waits between threads"),
     rule(kLoop, CALL(clock_nanosleep), "wait until the host takes a submission"),
@@ -151,7 +159,7 @@ inline constexpr Rule kRules[] = {
     // has its memory, and the loops their rings.
     rule(kStart, CALL(seccomp), IS(0, "operation", SECCOMP_SET_MODE_FILTER),
          "threads give up more when the start is over"),
-    rule(kStart, CALL(pread64), "images, into guest RAM"),
+    rule(kStart | kVcpuVfio, CALL(pread64), "images, into guest RAM; a device of the host"),
     rule(kStart, CALL(close), "images, when they are there"),
     rule(kStart, CALL(madvise), "huge pages for them"),
     rule(kStart, CALL(eventfd2), "kicks, interrupts and wake-ups"),
@@ -170,7 +178,8 @@ inline constexpr Rule kRules[] = {
     rule(kStart, CALL(ioctl), REQUEST(KVM_SET_SREGS), "a vCPU's first state"),
     rule(kStart, CALL(ioctl), REQUEST(KVM_SET_REGS), "a vCPU's first state"),
     rule(kStart, CALL(ioctl), REQUEST(KVM_IOEVENTFD), "kicks of queues"),
-    rule(kStart, CALL(ioctl), REQUEST(KVM_IRQFD), "interrupts of devices"),
+    rule(kStart | kVcpuVfio, CALL(ioctl), REQUEST(KVM_IRQFD),
+         "interrupts of devices; hold back those of a device of the host"),
     missing(kStart, CALL(clone3), "its flags lie in memory, where no filter sees them"),
     rule(kStart, CALL(clone), IS(0, "flags", kThreadFlags), "start threads"),
     rule(kStart, CALL(mprotect), WITHOUT(2, "protection", PROT_EXEC), "their stacks"),
@@ -226,6 +235,7 @@ constexpr u32 count_calls(ThreadRole role) {
 }
 
 static_assert(count_calls(ThreadRole::kVcpu) <= 12);
+static_assert(count_calls(ThreadRole::kVcpuVfio) <= 15);
 static_assert(count_calls(ThreadRole::kLoop) <= 20);
 static_assert(count_calls(ThreadRole::kApi) <= 25);
 

@@ -41,7 +41,7 @@ class General(Cli):
         self.assertIn("\n  doctor ", text)
 
     def test_help_of_commands(self):
-        for command in ("run", "ctl", "doctor", "seccomp"):
+        for command in ("run", "ctl", "doctor", "vfio", "seccomp"):
             result = mote(command, "--help")
             self.assertTrue(result.stdout.startswith(f"Usage: mote {command} "))
             self.assertEqual((result.returncode, result.stderr), (0, ""))
@@ -183,7 +183,7 @@ def forbid_io_uring():
 
 
 class Seccomp(Cli):
-    ROLES = ["start", "vcpu", "loop", "api", "supervisor"]
+    ROLES = ["start", "vcpu", "vcpu_vfio", "loop", "api", "supervisor"]
 
     def test_counts_are_those_of_the_rows(self):
         report = json.loads(mote("seccomp", "print", "--json").stdout)
@@ -191,7 +191,7 @@ class Seccomp(Cli):
         for role, count in report["calls"].items():
             calls = {rule["number"] for rule in report["rules"] if role in rule["roles"] and rule["allowed"]}
             self.assertEqual(len(calls), count, role)
-        for role, most in (("vcpu", 12), ("loop", 20), ("api", 25)):
+        for role, most in (("vcpu", 12), ("vcpu_vfio", 15), ("loop", 20), ("api", 25)):
             self.assertLessEqual(report["calls"][role], most)
 
     def test_table_holds_the_same_rows(self):
@@ -208,12 +208,14 @@ class Seccomp(Cli):
     def test_one_role(self):
         rules = json.loads(mote("seccomp", "print", "--role", "vcpu", "--json").stdout)["rules"]
         self.assertEqual({tuple(rule["roles"]) for rule in rules}, {("vcpu",)})
+        rules = json.loads(mote("seccomp", "print", "--role", "vcpu_vfio", "--json").stdout)["rules"]
+        self.assertIn("pwrite64", {rule["call"] for rule in rules})
         run = [rule for rule in rules if rule["arguments"] and rule["arguments"][0]["text"] == "request is KVM_RUN"]
         self.assertEqual(run[0]["arguments"], [{"index": 1, "mask": 0xFFFFFFFF, "value": 0xAE80, "text": "request is KVM_RUN"}])
 
     def test_unknown_role(self):
         self.expect_error(mote("seccomp", "print", "--role", "lop"), 2, "--role: 'lop' is no role; did you mean 'loop'? -- "
-                          "choose one of start, vcpu, loop, api, supervisor")
+                          "choose one of start, vcpu, vcpu_vfio, loop, api, supervisor")
 
     def test_without_print(self):
         for words in ((), ("list",), ("print", "vcpu")):
@@ -238,6 +240,7 @@ class BashCompletion(unittest.TestCase):
 
     def test_commands(self):
         self.assertEqual(self.complete("mote", "d"), ["doctor"])
+        self.assertEqual(self.complete("mote", "vfio", "r"), ["release"])
 
     def test_options(self):
         self.assertEqual(self.complete("mote", "run", "--no"), ["--no-acpi", "--no-legacy", "--no-sandbox"])

@@ -21,12 +21,14 @@ constexpr std::size_t kMostProblems = 20;  // more are counted, but not listed
 constexpr i64 kMostCount = std::numeric_limits<u32>::max();
 constexpr std::string_view kBlock = "block";
 constexpr std::string_view kNet = "net";
+constexpr std::string_view kVfio = "vfio";
 
 /// Where a value goes, and what turns a relative path into one that can be opened.
 struct Target {
   VmConfig& config;
   BlockConfig* block;          // the one that is being read, or null
   NetConfig* net;              // likewise
+  VfioConfig* vfio;            // likewise
   std::string_view directory;  // with its slash; empty: the current one
 };
 
@@ -95,6 +97,7 @@ constexpr KnownKey kKeys[] = {
     {{"net", "rx_frames"}, [](Value v, To t) { return set_rate(v, false, t.net->rx_frames); }},
     {{"net", "tx_bandwidth"}, [](Value v, To t) { return set_rate(v, true, t.net->tx_bandwidth); }},
     {{"net", "tx_frames"}, [](Value v, To t) { return set_rate(v, false, t.net->tx_frames); }},
+    {{"vfio", "address"}, [](Value v, To t) { return set_address(v, t.vfio->address); }},
     {{"serial", "mode"}, [](Value v, To t) { return set_mode(v, t.config.serial.mode); }},
     {{"serial", "path"},
      [](Value v, To t) { return set_path(v, t.directory, t.config.serial.path); }},
@@ -187,6 +190,11 @@ class Reader {
         for (const toml::table* net : tables_of(value, name, "an interface's")) {
           target_.net = &target_.config.nets.emplace_back();
           read_table(name, *net);
+        }
+      } else if (known && name == kVfio) {
+        for (const toml::table* device : tables_of(value, name, "a device's")) {
+          target_.vfio = &target_.config.vfios.emplace_back();
+          read_table(name, *device);
         }
       } else if (const auto* table = value.as_table(); known && table != nullptr) {
         read_table(name, *table);
@@ -281,7 +289,7 @@ std::span<const TomlKey> toml_keys() {
 Result<VmConfig> read_toml(std::string_view text, std::string_view file_name) {
   VmConfig config;
   Reader reader(file_name,
-                {config, nullptr, nullptr, file_name.substr(0, file_name.rfind('/') + 1)});
+                {config, nullptr, nullptr, nullptr, file_name.substr(0, file_name.rfind('/') + 1)});
   const toml::parse_result document = toml::parse(text);
   if (document) {
     reader.read_document(document.table());

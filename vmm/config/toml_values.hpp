@@ -130,6 +130,15 @@ inline std::string set_mac(const toml::node& value, std::optional<MacAddress>& m
   return {};
 }
 
+inline std::string set_address(const toml::node& value, std::optional<PciAddress>& address) {
+  const auto* string = value.as_string();
+  if (string == nullptr) return wrong_type("a string, as in \"0000:01:10.0\"", value);
+  const auto read = parse_pci_address(string->get());
+  if (!read) return "is wrong: " + read.error().message();
+  address = *read;
+  return {};
+}
+
 /// Open descriptors, which are no place for the standard streams.
 inline std::string set_fds(const toml::node& value, std::vector<int>& fds) {
   const auto* array = value.as_array();

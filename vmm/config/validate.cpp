@@ -214,6 +214,20 @@ Result<void> validate_nets(const std::vector<NetConfig>& nets) {
   return {};
 }
 
+Result<void> validate_vfios(const std::vector<VfioConfig>& vfios) {
+  for (std::size_t i = 0; i < vfios.size(); ++i) {
+    if (!vfios[i].address) {
+      return Error::config(format("vfio[%zu]: no address -- 'mote vfio list' lists functions", i));
+    }
+    for (std::size_t j = 0; j < i; ++j) {
+      if (vfios[i].address != vfios[j].address) continue;
+      return Error::config(format("vfio[%zu].address: vfio[%zu] has it as well: '", i, j) +
+                           print_pci_address(*vfios[i].address) + "'");
+    }
+  }
+  return {};
+}
+
 /// Each device has an interrupt of its own.
 Result<void> validate_device_count(std::size_t disks, std::size_t nets) {
   if (disks + nets <= kMaxVirtioDevices) return {};
@@ -262,6 +276,7 @@ Result<void> validate(const VmConfig& config) {
   TRY(validate_device_count(config.blocks.size(), config.nets.size()));
   TRY(validate_blocks(config.blocks));
   TRY(validate_nets(config.nets));
+  TRY(validate_vfios(config.vfios));
   TRY(validate_limits(config));
   TRY(validate_serial(config.serial));
   return validate_sandbox(config.sandbox);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/mac_address.hpp"
+#include "core/pci_address.hpp"
 #include "core/types.hpp"
 
 namespace mote {
@@ -123,6 +124,12 @@ inline std::string net_id(const NetConfig& net, std::size_t position) {
   return net.id.empty() ? "net" + std::to_string(position) : net.id;
 }
 
+/// A device of the host that the guest has.
+struct VfioConfig {
+  std::optional<PciAddress> address;  ///< of a function that vfio-pci has; always needed
+  bool operator==(const VfioConfig&) const = default;
+};
+
 /// Bits of CPUID that a guest sees as 0 or as 1, whatever the host has.
 struct CpuidMask {
   u32 leaf = 0;
@@ -176,6 +183,7 @@ struct VmConfig {
   std::vector<CpuidMask> cpuid;     ///< a later one wins
   std::vector<BlockConfig> blocks;  ///< in the order in which the guest sees them
   std::vector<NetConfig> nets;      ///< behind the disks, likewise
+  std::vector<VfioConfig> vfios;    ///< on the PCI bus, in this order
   SerialConfig serial;
   SandboxConfig sandbox;
   LimitsConfig limits;
@@ -192,7 +200,7 @@ bool is_by_pci(const VmConfig& config, const Device& device) {
 /// Whether the machine has a PCI bus: something is on it.
 inline bool needs_pci(const VmConfig& config) {
   const auto by_pci = [&config](const auto& device) { return is_by_pci(config, device); };
-  return std::any_of(config.blocks.begin(), config.blocks.end(), by_pci) ||
+  return !config.vfios.empty() || std::any_of(config.blocks.begin(), config.blocks.end(), by_pci) ||
          std::any_of(config.nets.begin(), config.nets.end(), by_pci);
 }
 

@@ -14,19 +14,40 @@ Result<void> Vm::set_memory(const GuestMemory& memory) {
   u64 identity_map = layout::kIdentityMap.raw();
   TRY(kvm_ioctl(vm_, KVM_REQUEST(KVM_SET_IDENTITY_MAP_ADDR), &identity_map));
   TRY(kvm_ioctl(vm_, KVM_REQUEST(KVM_SET_TSS_ADDR), layout::kTss.raw()));
-  u32 slot = 0;
   for (const GuestMemory::Region& region : memory.regions()) {
-    kvm_userspace_memory_region request{};
-    request.slot = slot++;
-    request.guest_phys_addr = region.range.start.raw();
-    request.memory_size = region.range.size;
-    request.userspace_addr = reinterpret_cast<u64>(region.mapping.data());
-    const auto set = kvm_ioctl(vm_, KVM_REQUEST(KVM_SET_USER_MEMORY_REGION), &request);
-    if (!set) {
-      return Error(set.error())
-          .within(format("memory slot %u, GPA 0x%llx, %llu MiB", request.slot,
-                         request.guest_phys_addr, request.memory_size / kMiB));
-    }
+    TRY(add_slot(region.range.start, region.mapping.bytes()));
+  }
+  return {};
+}
+
+Result<void> Vm::add_device_memory(Gpa address, std::span<std::byte> memory) {
+  return add_slot(address, memory);
+}
+
+Result<void> Vm::add_slot(Gpa address, std::span<std::byte> memory) {
+  kvm_userspace_memory_region request{};
+  request.slot = slots_++;
+  request.guest_phys_addr = address.raw();
+  request.memory_size = memory.size();
+  request.userspace_addr = reinterpret_cast<u64>(memory.data());
+  const auto set = kvm_ioctl(vm_, KVM_REQUEST(KVM_SET_USER_MEMORY_REGION), &request);
+  if (set) return {};
+  return Error(set.error())
+      .within(format("memory slot %u, GPA 0x%llx, %llu KiB", request.slot, request.guest_phys_addr,
+                     request.memory_size / kKiB));
+}
+
+Result<void> Vm::add_vfio_groups(std::span<const int> groups) {
+  kvm_create_device device{};
+  device.type = KVM_DEV_TYPE_VFIO;
+  TRY(kvm_ioctl(vm_, KVM_REQUEST(KVM_CREATE_DEVICE), &device, "VFIO"));
+  groups_.reset(static_cast<int>(device.fd));
+  for (const int group : groups) {
+    kvm_device_attr attribute{};
+    attribute.group = KVM_DEV_VFIO_GROUP;
+    attribute.attr = KVM_DEV_VFIO_GROUP_ADD;
+    attribute.addr = reinterpret_cast<u64>(&group);
+    TRY(kvm_ioctl(groups_, KVM_REQUEST(KVM_SET_DEVICE_ATTR), &attribute, "a VFIO group"));
   }
   return {};
 }
@@ -76,9 +97,18 @@ Result<void> Vm::add_ioeventfd(Gpa address, int fd) {
 }
 
 Result<void> Vm::add_irqfd(u32 gsi, int fd) {
+  return set_irqfd(gsi, fd, 0);
+}
+
+Result<void> Vm::remove_irqfd(u32 gsi, int fd) {
+  return set_irqfd(gsi, fd, KVM_IRQFD_FLAG_DEASSIGN);
+}
+
+Result<void> Vm::set_irqfd(u32 gsi, int fd, u32 flags) {
   kvm_irqfd request{};
   request.fd = static_cast<u32>(fd);
   request.gsi = gsi;
+  request.flags = flags;
   TRY(kvm_ioctl(vm_, KVM_REQUEST(KVM_IRQFD), &request, format("GSI %u", gsi)));
   return {};
 }

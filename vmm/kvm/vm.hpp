@@ -41,10 +41,25 @@ class Vm {
   Result<void> add_ioeventfd(Gpa address, int fd);
   /// Has KVM send an interrupt by the route of GSI `gsi` whenever eventfd `fd` is signalled.
   Result<void> add_irqfd(u32 gsi, int fd);
+  /// No longer: what `fd` is signalled then stays there, for who reads it or adds it again. Any
+  /// thread.
+  Result<void> remove_irqfd(u32 gsi, int fd);
+
+  /// One more memory slot behind those of RAM: what the device that `memory` is a mapping of has at
+  /// `address`. The mapping outlives the VM.
+  Result<void> add_device_memory(Gpa address, std::span<std::byte> memory);
+  /// Tells KVM of the IOMMU groups whose devices the guest has: how it caches their memory depends
+  /// on them. Once. `groups` are open VFIO groups, of which KVM keeps a reference.
+  Result<void> add_vfio_groups(std::span<const int> groups);
 
  private:
+  Result<void> add_slot(Gpa address, std::span<std::byte> memory);
+  Result<void> set_irqfd(u32 gsi, int fd, u32 flags);
+
   UniqueFd vm_;
   std::size_t run_size_;
+  u32 slots_ = 0;    // in use
+  UniqueFd groups_;  // KVM forgets them when it is closed
 };
 
 }  // namespace mote::kvm

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "core/check.hpp"
+
 namespace mote {
 namespace {
 
@@ -25,10 +27,12 @@ Result<HostFiles> HostFiles::open(const VmConfig& config) {
   }
   for (const NetConfig& net : config.nets) files.taps.push_back(TRY(open_tap(net)));
   files.serial = TRY(ConsoleEnd::open(config.serial));
+  files.devices = TRY(PassedDevices::open(config));
   return files;
 }
 
 Result<HostFiles> HostFiles::duplicate() const {
+  CHECK(devices.empty(), "devices of the host are not duplicated");
   HostFiles copy{.kernel = TRY(kernel.duplicate())};
   if (initrd) copy.initrd = TRY(initrd->duplicate());
   for (const virtio::BlockImage& image : images) copy.images.push_back(TRY(image.duplicate()));

@@ -12,6 +12,7 @@
 #include "vmm/boot/image_source.hpp"
 #include "vmm/config/vm_config.hpp"
 #include "vmm/machine/console_end.hpp"
+#include "vmm/machine/passed_devices.hpp"
 
 namespace mote {
 
@@ -21,7 +22,7 @@ struct HostFiles {
   /// byte of an image counts yet.
   static Result<HostFiles> open(const VmConfig& config);
   /// All of it once more, with the locks that it has: for another try where a machine could not be
-  /// made of the first. Opens nothing.
+  /// made of the first. Opens nothing. Not with devices of the host, which cannot be had twice.
   Result<HostFiles> duplicate() const;
 
   ImageFile kernel;
@@ -29,6 +30,7 @@ struct HostFiles {
   std::vector<virtio::BlockImage> images;          ///< as `VmConfig::blocks`
   std::vector<std::unique_ptr<virtio::Tap>> taps;  ///< as `VmConfig::nets`
   ConsoleEnd serial;
+  PassedDevices devices;
 };
 
 }  // namespace mote

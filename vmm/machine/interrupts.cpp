@@ -22,6 +22,11 @@ Result<MessageLines*> Interrupts::message_lines(u32 vectors) {
   return message_lines_.back().get();
 }
 
+Result<TriggerLines*> Interrupts::trigger_lines(u32 vectors) {
+  trigger_lines_.push_back(TRY(TriggerLines::create(vm_, routes_, vectors)));
+  return trigger_lines_.back().get();
+}
+
 void Interrupts::set_level(Pin pin, bool high) {
   ioapic_.set_level(pin, high);
   if (pic_ && index(pin) < PicPair::kInputCount) pic_->set_level(index(pin), high);

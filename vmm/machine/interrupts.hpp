@@ -17,6 +17,7 @@
 #include "vmm/kvm/vm.hpp"
 #include "vmm/machine/event_line.hpp"
 #include "vmm/machine/message_lines.hpp"
+#include "vmm/machine/trigger_lines.hpp"
 
 namespace mote {
 
@@ -33,6 +34,8 @@ class Interrupts final : private MsiSink {
   Result<IrqLine*> event_line(Pin pin);
   /// The lines of a function with `vectors` MSI-X vectors; likewise.
   Result<MessageLines*> message_lines(u32 vectors);
+  /// Those of a device of the host; likewise.
+  Result<TriggerLines*> trigger_lines(u32 vectors);
   IoApic& ioapic() { return ioapic_; }
   /// Null in a machine without legacy devices.
   PicPair* pic() { return pic_ ? &*pic_ : nullptr; }
@@ -64,6 +67,7 @@ class Interrupts final : private MsiSink {
   std::array<Line, kPinCount> lines_;
   std::vector<std::unique_ptr<EventLine>> event_lines_;
   std::vector<std::unique_ptr<MessageLines>> message_lines_;
+  std::vector<std::unique_ptr<TriggerLines>> trigger_lines_;
 };
 
 }  // namespace mote

@@ -105,6 +105,7 @@ Result<std::unique_ptr<Machine>> Machine::create(const VmConfig& config, Prepare
   std::vector<kvm::Vcpu> vcpus = std::move(vm.vcpus);
   std::unique_ptr<Machine> machine(new Machine(timeline, std::move(vm), *loops.front()));
   machine->kernel_ = kernel;
+  machine->passed_ = std::move(files.devices);
   machine->console_ = std::make_unique<Console>(std::move(files.serial), machine->loop_, timeline);
   machine->board_.emplace(config.machine, machine->vm_, machine->loop_,
                           BoardSinks{.serial_output = *machine->console_,
@@ -135,7 +136,7 @@ Result<void> Machine::create_devices(const VmConfig& config, std::vector<virtio:
   for (std::size_t i = 0; i < config.nets.size(); ++i) {
     TRY(attach(*nets_.devices()[i], config.nets[i].transport));
   }
-  return {};
+  return passed_.plug_in(*board_, vm_);
 }
 
 Result<void> Machine::take_vcpus(std::vector<kvm::Vcpu> vcpus) {
@@ -155,11 +156,14 @@ Result<void> Machine::prepare_to_run(std::span<const std::unique_ptr<IoThread>> 
                                      Completion on_end, const char* vcpu_name) {
   const auto name = [vcpu_name](std::size_t vcpu) { return format("%s%zu", vcpu_name, vcpu); };
   on_end_ = on_end;
+  const ThreadRole role = passed_.empty() ? ThreadRole::kVcpu : ThreadRole::kVcpuVfio;
   TRY(VcpuThread::prepare_kicks());
-  for (std::size_t i = 1; i < vcpus_.size(); ++i) TRY(vcpus_[i]->start(name(i).c_str(), seal));
+  for (std::size_t i = 1; i < vcpus_.size(); ++i) {
+    TRY(vcpus_[i]->start(name(i).c_str(), seal, role));
+  }
   set_thread_name(name(0).c_str());
   vcpus_.front()->adopt();
-  if (seal != nullptr) TRY(seal(ThreadRole::kVcpu));
+  if (seal != nullptr) TRY(seal(role));
   for (const auto& thread : io) TRY(thread->serving());
   for (std::size_t i = 1; i < vcpus_.size(); ++i) vcpus_[i]->wait_until_ready();
   return {};

@@ -22,6 +22,7 @@
 #include "vmm/machine/host_files.hpp"
 #include "vmm/machine/io_thread.hpp"
 #include "vmm/machine/nets.hpp"
+#include "vmm/machine/passed_devices.hpp"
 #include "vmm/machine/prepared_vm.hpp"
 #include "vmm/machine/timeline.hpp"
 #include "vmm/machine/vcpu_thread.hpp"
@@ -116,6 +117,7 @@ class Machine final : private PowerSink,
   // interrupts, and the devices outlive the threads that call them.
   GuestMemory memory_;
   kvm::Vm vm_;
+  PassedDevices passed_;  // reach the memory, and are reached by the board
   std::unique_ptr<Console> console_;
   std::optional<Board> board_;
   Disks disks_;

@@ -32,8 +32,9 @@ VcpuThread::VcpuThread(kvm::Vcpu vcpu, Board& board, const GuestMemory& memory, 
                        VcpuOwner& owner)
     : vcpu_(std::move(vcpu)), board_(board), memory_(memory), timeline_(timeline), owner_(owner) {}
 
-Result<void> VcpuThread::start(const char* name, ThreadSeal seal) {
+Result<void> VcpuThread::start(const char* name, ThreadSeal seal, ThreadRole role) {
   seal_ = seal;
+  role_ = role;
   thread_ = TRY(Thread::start(
       name, [](void* self) { static_cast<VcpuThread*>(self)->run_on_own_thread(); }, this));
   return {};
@@ -41,7 +42,7 @@ Result<void> VcpuThread::start(const char* name, ThreadSeal seal) {
 
 void VcpuThread::run_on_own_thread() {
   adopt();
-  const Result<void> sealed = seal_ != nullptr ? seal_(ThreadRole::kVcpu) : Result<void>();
+  const Result<void> sealed = seal_ != nullptr ? seal_(role_) : Result<void>();
   if (!sealed) {
     owner_.on_seal_failure(sealed.error().message());
     move_to(Place::kBehind);

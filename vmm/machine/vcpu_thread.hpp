@@ -36,8 +36,8 @@ class VcpuThread {
              VcpuOwner& owner);
 
   kvm::Vcpu& vcpu() { return vcpu_; }
-  /// Runs the vCPU on a new thread called `name`, which `seal` confines before.
-  Result<void> start(const char* name, ThreadSeal seal);
+  /// Runs the vCPU on a new thread called `name`, which `seal` confines to `role` before.
+  Result<void> start(const char* name, ThreadSeal seal, ThreadRole role);
   /// Waits until the thread that `start` made is sealed, or could not be, which its owner is told.
   void wait_until_ready() const { ready_.wait(false); }
   /// Says that the calling thread is to `run`. Before it is sealed; `start` does so itself.
@@ -87,6 +87,7 @@ class VcpuThread {
   VcpuOwner& owner_;
   std::array<Counter, kvm::kExitKinds> exits_;
   ThreadSeal seal_ = nullptr;
+  ThreadRole role_ = ThreadRole::kVcpu;
   pid_t process_ = 0;  // whom `kick` interrupts: the thread by its id...
   pid_t thread_id_ = 0;
   pthread_t handle_ = 0;                      // ...if it is another one

@@ -40,6 +40,7 @@ std::set<std::string> known_options() {
   for (const Option& option : ctl_options()) options.insert("--" + std::string(option.name));
   for (const Option& option : doctor_options()) options.insert("--" + std::string(option.name));
   for (const Option& option : seccomp_options()) options.insert("--" + std::string(option.name));
+  for (const Option& option : vfio_options()) options.insert("--" + std::string(option.name));
   return options;
 }
 
@@ -51,8 +52,8 @@ TEST(Help, ListsEveryOptionOfRun) {
 }
 
 TEST(Help, FitsATerminal) {
-  for (const std::string& help :
-       {run_help(), serve_help(), ctl_help(), doctor_help(), seccomp_help(), program_help({})}) {
+  for (const std::string& help : {run_help(), serve_help(), ctl_help(), doctor_help(),
+                                  seccomp_help(), vfio_help(), program_help({})}) {
     std::istringstream lines(help);
     for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 80u) << line;
   }

@@ -136,6 +136,16 @@ TEST(RunOptions, RefuseWhatIsWrongWithADisk) {
             "queues, queue_size, cache and transport are known");
 }
 
+TEST(Options, DevicesOfTheHostFollowThoseOfTheFile) {
+  VmConfig config;
+  config.vfios = {{PciAddress{0, 1, 0, 0}}};
+  config = apply({"--vfio", "01:10.0", "--vfio=0000:01:10.2"}, config);
+  EXPECT_EQ(config.vfios, (std::vector<VfioConfig>{{PciAddress{0, 1, 0, 0}},
+                                                   {PciAddress{0, 1, 0x10, 0}},
+                                                   {PciAddress{0, 1, 0x10, 2}}}));
+  EXPECT_EQ(refusal({"--vfio", "eth0"}).substr(0, 14), "--vfio: 'eth0'");
+}
+
 TEST(RunOptions, AddInterfacesBehindThoseOfTheFile) {
   VmConfig config;
   config.nets = {{.tap = "first"}};

@@ -82,7 +82,7 @@ TEST_F(HostTest, AccessesStayWithinAWord) {
   FakeFunction function({});
   ASSERT_TRUE(host.add(function, mmio));
   for (u64 offset = 0; offset < 8; ++offset) {
-    for (const std::size_t width : {1, 2, 4, 8}) {
+    for (const std::size_t width : {1u, 2u, 4u, 8u}) {
       write_le(host.ecam(), (1 << 15) + offset, width, 0);
       const bool whole = offset % 4 + width <= 4;
       const u64 ones = width == 8 ? ~u64{0} : (u64{1} << 8 * width) - 1;

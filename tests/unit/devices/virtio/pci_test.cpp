@@ -185,7 +185,7 @@ TEST_F(PciTransportTest, RegistersTakeTheirOwnWidthOnly) {
   const PciTransport::State before = pci.save();
   for (u64 offset = 0; offset < 0x80; ++offset) {
     const auto known = kRegisters.find(offset);
-    for (const std::size_t width : {1, 2, 4, 8}) {
+    for (const std::size_t width : {1u, 2u, 4u, 8u}) {
       if (known != kRegisters.end() && known->second == width) continue;
       const u64 ones = width == 8 ? ~u64{0} : (u64{1} << 8 * width) - 1;
       EXPECT_EQ(get(offset, width), ones) << offset << " " << width;
@@ -248,7 +248,7 @@ TEST_F(PciTransportTest, DeviceConfigurationTakesAnyWidth) {
 
 TEST_F(PciTransportTest, BetweenThePartsThereIsNothing) {
   for (const u64 offset : {0x40u, 0x1001u, 0x3000u, 0x6000u, 0x7ff8u}) {
-    for (const std::size_t width : {1, 2, 4, 8}) {
+    for (const std::size_t width : {1u, 2u, 4u, 8u}) {
       set(offset, 0, width);
       EXPECT_EQ(get(offset, width), width == 8 ? ~u64{0} : (u64{1} << 8 * width) - 1) << offset;
     }

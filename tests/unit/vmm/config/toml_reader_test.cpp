@@ -70,6 +70,10 @@ tx_bandwidth = { size = "5MiB" }
 tx_frames = { size = 6 }
 [[net]]
 fds = [7, 8]
+[[vfio]]
+address = "0000:01:10.0"
+[[vfio]]
+address = "02:00.1"
 [serial]
 mode = "file"
 path = "/tmp/log"
@@ -119,6 +123,7 @@ json = "/tmp/trace.json"
                     .tx_bandwidth = RateLimit{5 * kMiB},
                     .tx_frames = RateLimit{6}},
                    {.fds = {7, 8}}};
+  expected.vfios = {{PciAddress{0, 1, 0x10, 0}}, {PciAddress{0, 2, 0, 1}}};
   expected.serial = {SerialMode::kFile, "/tmp/log"};
   expected.sandbox = {false, 4321, 8765};
   expected.limits = {.cpu = 1500,
@@ -399,6 +404,15 @@ TEST(TomlReader, QuotesTheStartOfEndlessWords) {
 
 TEST(TomlReader, QuotesNoControlCharacters) {
   EXPECT_EQ(refusal("\"a\\u001b[2J\" = 1"), "vm.toml:1:1: unknown key 'a?[2J' outside of a table");
+}
+
+TEST(TomlReader, SaysWhatIsWrongWithADeviceOfTheHost) {
+  const auto device = [](const std::string& line) { return refusal("[[vfio]]\n" + line + "\n"); };
+  EXPECT_EQ(device("address = 1"),
+            "vm.toml:2:11: 'vfio.address' must be a string, as in \"0000:01:10.0\", not an integer");
+  EXPECT_EQ(device("address = \"eth0\""),
+            "vm.toml:2:11: 'vfio.address' is wrong: 'eth0' is no address of a PCI function -- write "
+            "domain, bus, device and function, as in 0000:01:10.0");
 }
 
 TEST(TomlReader, NamesAFileThatCannotBeOpened) {

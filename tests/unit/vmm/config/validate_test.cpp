@@ -255,6 +255,15 @@ TEST_F(Validate, RefusesWhatInterfacesCannotShare) {
             "them");
 }
 
+TEST_F(Validate, WantsEachDeviceOfTheHostOnceWithItsAddress) {
+  config_.vfios = {{PciAddress{0, 1, 0x10, 0}}, {PciAddress{0, 1, 0x10, 2}}};
+  EXPECT_EQ(verdict(), "fine");
+  config_.vfios[1].address = config_.vfios[0].address;
+  EXPECT_EQ(verdict(), "vfio[1].address: vfio[0] has it as well: '0000:01:10.0'");
+  config_.vfios[1].address.reset();
+  EXPECT_EQ(verdict(), "vfio[1]: no address -- 'mote vfio list' lists functions");
+}
+
 TEST_F(Validate, RefusesAUserWithoutASandboxAndRoot) {
   config_.sandbox = {.enabled = true, .uid = 1, .gid = 4294967294};
   EXPECT_EQ(verdict(), "fine");
