@@ -14,8 +14,10 @@ HERE = ROOT / "tests/lab"
 LINUX = ROOT / "guests/linux"
 sys.path.insert(0, str(LINUX))
 from artefact import cached, compile_static  # noqa: E402
+from cpio import Archive  # noqa: E402
 
 QEMU = "qemu-system-x86_64"
+GENERIC_KERNEL = "linux-image-amd64"  # Debian's package, with the drivers of real devices
 # Programs of the host that the outer Linux gets: path there -> name, Debian package. busybox's ip knows no taps with many queues.
 HOST_PROGRAMS = {"/lab/ip": ("ip", "iproute2"), "/lab/tcpdump": ("tcpdump", "tcpdump")}
 
@@ -66,6 +68,13 @@ class Artefacts:
         elif path.startswith("/lab/scripts/"):
             for name in (path, f"{os.path.dirname(path)}/common"):
                 archive.copy(name, HERE / name.removeprefix("/lab/"))
+        elif path.startswith("/lab/vfio/"):
+            for name in (path, "/lab/vfio/common"):
+                archive.copy(name, HERE / "scripts" / name.removeprefix("/lab/"))
+        elif path == "/lab/vfio.cpio":
+            archive.file(path, vfio_initramfs())
+        elif path == "/lab/generic/vmlinuz":
+            archive.copy(path, next(tool(LINUX / "debian-package", GENERIC_KERNEL).glob("boot/vmlinuz-*")))
         elif path == "/lab/debian/vmlinuz":
             archive.copy(path, tool(LINUX / "debian-kernel"))
         elif path == "/lab/debian/initrd.img":
@@ -88,6 +97,19 @@ class Artefacts:
             add_program(archive, path, *HOST_PROGRAMS[path])
         else:
             raise ValueError(f"no such file in the lab: {path}")
+
+
+def vfio_initramfs():
+    """The small guest with the driver of a virtual function, and its test."""
+    archive = Archive()
+    for name in ("proc", "sys", "dev"):
+        archive.folder(name)
+    archive.character_device("dev/console", 5, 1)
+    archive.copy("init", cached("init", ["init.c"], lambda target, folder: compile_static("init.c", target)))
+    archive.copy("bin/busybox", "/bin/busybox")
+    archive.copy("test/function", HERE / "scripts/vfio/guest-test")
+    archive.copy("lab/igbvf.ko", next(tool(LINUX / "debian-package", GENERIC_KERNEL).glob("lib/modules/*/kernel/**/igbvf.ko")))
+    return archive.finish()
 
 
 def add_program(archive, path, name, package):

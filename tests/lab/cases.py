@@ -7,6 +7,7 @@ from mote_command import COMPLAINTS, mote
 from net_cases import NET_CASES
 from outer import Case
 from serve_cases import SERVE_CASES
+from vfio_cases import VFIO_CASES
 
 
 def reaches_init():
@@ -59,4 +60,5 @@ CASES = [
     *NET_CASES,
     *JAIL_CASES,
     *SERVE_CASES,
+    *VFIO_CASES,
 ]

@@ -13,7 +13,7 @@ import threading
 import time
 
 import disk
-from artefacts import HERE, LINUX, QEMU, Artefacts, Missing, tool
+from artefacts import GENERIC_KERNEL, HERE, LINUX, QEMU, Artefacts, Missing, tool
 from cpio import Archive
 
 # TCG's SVM does not intercept XSETBV, so a nested guest's XCR0 passes kvm-amd by and its CPUID leaf 0Dh lies: no XSAVE.
@@ -26,6 +26,11 @@ MODULES = ("irqbypass", "kvm", "kvm-amd",
            "virtio_ring", "virtio", "virtio_pci_legacy_dev", "virtio_pci_modern_dev", "virtio_pci", "virtio_blk",
            "loop", "scsi_common", "scsi_mod", "scsi_debug", "sd_mod", "llc", "stp", "bridge", "tun",
            "vhost_iotlb", "vhost", "tap", "vhost_net")
+# A machine with an IOMMU that remaps interrupts, and Intel's 82576 behind it: what cases with `sriov` want. The cloud kernel has no drivers for that.
+SRIOV_KERNEL_ARGUMENTS = " intel_iommu=on iommu=pt"
+SRIOV_MODULES = ("ccp", "vfio", "vfio_virqfd", "vfio_iommu_type1", "vfio-pci-core", "vfio-pci", "dca", "i2c-algo-bit", "igb", "igbvf")
+SRIOV_OPTIONS = ["-device", "intel-iommu,intremap=on,caching-mode=on,aw-bits=48", "-device", "pcie-root-port,id=rp0,slot=1",
+                 "-device", "igb,bus=rp0,netdev=n0", "-netdev", "user,id=n0,restrict=on"]
 GRACE_SECONDS = 60  # for the outer Linux itself: its start, and what it may be late in reporting
 COUNTING_SLOWS = 5  # counting instructions makes its clock slower than ours: all limits of time outside are so many times longer
 
@@ -42,7 +47,12 @@ class Case:
     contains: list = dataclasses.field(default_factory=list)  # regular expressions that the output must match
     lacks: list = dataclasses.field(default_factory=list)     # ... must not match
     outer_memory: int = 2048                     # MiB that the outer Linux needs
+    sriov: bool = False                          # the outer Linux needs a card with virtual functions
     files: list = dataclasses.field(default_factory=list)     # what the program opens under /lab/ besides what `args` names
+
+    def machine(self):
+        """Cases that have this in common share an outer Linux."""
+        return self.sriov, self.outer_memory
 
     def needs_disk(self):
         """Whether it wants the outer Linux's disk (disk.py)."""
@@ -72,7 +82,8 @@ def script(cases):
 
 def pack(cases, artefacts, quiet, folder):
     """Writes the outer initramfs for these cases and returns (kernel, initramfs)."""
-    debian = tool(LINUX / "debian-package", "linux-image-cloud-amd64")
+    sriov = any(case.sriov for case in cases)
+    debian = tool(LINUX / "debian-package", GENERIC_KERNEL if sriov else "linux-image-cloud-amd64")
     driver = folder / "drive"
     subprocess.run(["gcc", "-static", "-O1", "-s", "-Wall", "-Wextra", "-Werror", "-o", driver, HERE / "drive.c"], check=True)
     archive = Archive()
@@ -81,7 +92,7 @@ def pack(cases, artefacts, quiet, folder):
     archive.character_device("dev/console", 5, 1)
     archive.copy("bin/busybox", "/bin/busybox")
     archive.copy("init", HERE / "outer-init")
-    for module in MODULES:
+    for module in MODULES + (SRIOV_MODULES if sriov else ()):
         archive.copy(f"lab/modules/{module}.ko", next(debian.glob(f"lib/modules/*/kernel/**/{module}.ko")))
     archive.copy("lab/drive", driver)
     archive.file("lab/script", script(cases).encode())
@@ -164,9 +175,15 @@ def run(cases, mote, *, processors=1, counts_instructions=False, quiet=False, ke
     folder = pathlib.Path(tempfile.mkdtemp(prefix="mote-lab."))
     try:
         kernel, initramfs = pack(cases, Artefacts(mote), quiet, folder)
-        command = [QEMU, "-M", "q35", "-accel", f"tcg,thread={'single' if counts_instructions else 'multi'}", "-cpu", CPU, "-smp", str(processors), "-m", str(memory), "-nodefaults", "-no-user-config",
+        qemu_options = [QEMU]
+        kernel_arguments = KERNEL_ARGUMENTS
+        if any(case.sriov for case in cases):
+            newer = tool(HERE / "newer-qemu")
+            qemu_options = [newer / "bin" / QEMU, "-L", newer / "share/qemu", "-L", newer / "share/seabios", *SRIOV_OPTIONS]
+            kernel_arguments += SRIOV_KERNEL_ARGUMENTS
+        command = [*qemu_options, "-M", "q35", "-accel", f"tcg,thread={'single' if counts_instructions else 'multi'}", "-cpu", CPU, "-smp", str(processors), "-m", str(memory), "-nodefaults", "-no-user-config",
                    "-display", "none", "-no-reboot", "-kernel", kernel, "-initrd", initramfs,
-                   "-append", KERNEL_ARGUMENTS,
+                   "-append", kernel_arguments,
                    "-serial", f"file:{folder}/console", "-serial", "stdio"]
         if counts_instructions:
             command += ["-icount", "shift=0"]

@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The lab's cases with devices of the host: a network card with SR-IOV behind an IOMMU. The outer Linux's side: scripts/vfio."""
+
+from mote_command import COMPLAINTS
+from outer import Case
+
+
+def vfio(name, timeout=120, **more):
+    """A case that is a shell script of the outer Linux, scripts/vfio/NAME, on the machine with the card."""
+    return Case(f"vfio.{name}", ["/bin/busybox", "sh", f"/lab/vfio/{name}"], timeout=timeout, sriov=True, lacks=[*COMPLAINTS, "FAIL"],
+                files=["/lab/mote", "/lab/generic/vmlinuz", "/lab/vfio.cpio"], **more)
+
+
+VFIO_CASES = [
+    vfio("prepare", contains=[r"cannot pass 0000:01:10.2: the driver igbvf has it, vfio-pci should -- sudo mote vfio prepare --bind 0000:01:10.2",
+                              r"all is as it was"]),
+    vfio("user", timeout=300, contains=[r"this user may not open /dev/vfio/\d+ -- sudo chown", r"cannot lock 262144 KiB .* -- raise the limit of locked memory: ulimit -l unlimited",
+                                        r"driver_override.* -- this takes root: use sudo", r"function: good", r"another process has the group", r"all is said"]),
+    vfio("guest", timeout=300, contains=[r"driver: igbvf", r"(?s)function: good.*function: good.*all is as it was"]),
+]
