@@ -408,11 +408,13 @@ TEST(TomlReader, QuotesNoControlCharacters) {
 
 TEST(TomlReader, SaysWhatIsWrongWithADeviceOfTheHost) {
   const auto device = [](const std::string& line) { return refusal("[[vfio]]\n" + line + "\n"); };
-  EXPECT_EQ(device("address = 1"),
-            "vm.toml:2:11: 'vfio.address' must be a string, as in \"0000:01:10.0\", not an integer");
-  EXPECT_EQ(device("address = \"eth0\""),
-            "vm.toml:2:11: 'vfio.address' is wrong: 'eth0' is no address of a PCI function -- write "
-            "domain, bus, device and function, as in 0000:01:10.0");
+  EXPECT_EQ(
+      device("address = 1"),
+      "vm.toml:2:11: 'vfio.address' must be a string, as in \"0000:01:10.0\", not an integer");
+  EXPECT_EQ(
+      device("address = \"eth0\""),
+      "vm.toml:2:11: 'vfio.address' is wrong: 'eth0' is no address of a PCI function -- write "
+      "domain, bus, device and function, as in 0000:01:10.0");
 }
 
 TEST(TomlReader, NamesAFileThatCannotBeOpened) {
