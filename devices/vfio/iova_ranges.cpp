@@ -1,22 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "devices/vfio/iova_ranges.hpp"
 
-#include <linux/vfio.h>
-
-#include <cstring>
+#include "devices/vfio/info_bytes.hpp"
 
 namespace mote::vfio {
-namespace {
-
-template <class T>
-bool load(std::span<const std::byte> bytes, u64 offset, T& out) {
-  if (offset > bytes.size() || sizeof(T) > bytes.size() - offset) return false;
-  std::memcpy(&out, bytes.data() + offset, sizeof(T));
-  return true;
-}
-
-}  // namespace
-
 std::vector<IovaRange> parse_iova_ranges(std::span<const std::byte> answer) {
   vfio_iommu_type1_info info{};
   if (!load(answer, 0, info) || (info.flags & VFIO_IOMMU_INFO_CAPS) == 0) return {};
@@ -24,10 +11,10 @@ std::vector<IovaRange> parse_iova_ranges(std::span<const std::byte> answer) {
     vfio_info_cap_header header{};
     if (!load(answer, offset, header)) return {};
     if (header.id == VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE) {
-      vfio_iommu_type1_info_cap_iova_range list{};
+      ListHead list{};
       if (!load(answer, offset, list)) return {};
       std::vector<IovaRange> ranges;
-      for (u32 i = 0; i < list.nr_iovas; ++i) {
+      for (u32 i = 0; i < list.count; ++i) {
         vfio_iova_range range{};
         if (!load(answer, offset + sizeof(list) + u64{i} * sizeof(range), range)) return {};
         ranges.push_back({range.start, range.end});

@@ -1,26 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "devices/vfio/region_info.hpp"
 
-#include <linux/vfio.h>
-
-#include <cstring>
+#include "devices/vfio/info_bytes.hpp"
 
 namespace mote::vfio {
 namespace {
 
-template <class T>
-bool load(std::span<const std::byte> bytes, u64 offset, T& out) {
-  if (offset > bytes.size() || sizeof(T) > bytes.size() - offset) return false;
-  std::memcpy(&out, bytes.data() + offset, sizeof(T));
-  return true;
-}
-
 /// The list of mappable areas at `offset`, behind a capability's header.
 bool load_areas(std::span<const std::byte> answer, u64 offset, std::vector<Area>& areas) {
-  vfio_region_info_cap_sparse_mmap list{};
+  ListHead list{};
   if (!load(answer, offset, list)) return false;
   areas.clear();
-  for (u32 i = 0; i < list.nr_areas; ++i) {
+  for (u32 i = 0; i < list.count; ++i) {
     vfio_region_sparse_mmap_area area{};
     if (!load(answer, offset + sizeof(list) + u64{i} * sizeof(area), area)) return false;
     areas.push_back({area.offset, area.size});
