@@ -76,8 +76,9 @@ Result<std::string> bind(const HostFunctions& host, const PciAddress& address) {
   if (!vfio::is_vfio_driver(function.driver)) {
     // What binding mends is no reason against it, nor what is only mended behind it.
     for (const vfio::Obstacle& obstacle : vfio::obstacles_to_bind(function, host.facts())) {
-      const std::string remedy = obstacle.remedy.empty() ? "" : " -- " + obstacle.remedy;
-      return Error::host("cannot give " + name + " to vfio-pci: " + obstacle.problem + remedy);
+      return Error::host(format("cannot give %s to vfio-pci: %s%s%s", name.c_str(),
+                                obstacle.problem.c_str(), obstacle.remedy.empty() ? "" : " -- ",
+                                obstacle.remedy.c_str()));
     }
     TRY(host.bind(address));
     function = TRY(host.look_at(address));
@@ -117,10 +118,9 @@ Result<std::string> remove_virtuals(const HostFunctions& host, const HostFunctio
     const HostFunction function = TRY(host.look_at(address));
     if (!vfio::is_vfio_driver(function.driver)) continue;
     const std::string name = print_pci_address(address);
-    return Error::host(name + " is with " + function.driver +
-                       " and may be a guest's -- 'sudo mote "
-                       "vfio release " +
-                       name + "' first");
+    return Error::host(
+        format("%s is with %s and may be a guest's -- 'sudo mote vfio release %s' first",
+               name.c_str(), function.driver.c_str(), name.c_str()));
   }
   TRY(host.set_virtuals(physical.address, 0));
   return print_pci_address(physical.address) + " has no virtual functions any more\n";

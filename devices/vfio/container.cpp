@@ -188,7 +188,7 @@ Result<const Container::Group*> Container::join_group(u32 number) {
 }
 
 Result<void> Container::check_reach(const GuestMemory& memory) const {
-  vfio_iommu_type1_info question{};
+  const vfio_iommu_type1_info question{};
   const auto answer =
       TRY(ask(fd_, VFIO_IOMMU_GET_INFO, question, "cannot ask for the IOMMU's addresses"));
   const auto ranges = parse_iova_ranges(answer);
@@ -227,6 +227,7 @@ Result<void> Container::map(const GuestMemory& memory) const {
 
 std::vector<int> Container::group_fds() const {
   std::vector<int> fds;
+  fds.reserve(groups_.size());
   for (const Group& group : groups_) fds.push_back(group.fd.get());
   return fds;
 }

@@ -76,6 +76,7 @@ Result<std::unique_ptr<Function>> Function::create(std::unique_ptr<Device> devic
 Result<void> Function::connect(TriggerLines& lines) {
   CHECK(lines_ == nullptr, "a function is connected once");
   std::vector<int> fds;
+  fds.reserve(vectors());
   for (u32 vector = 0; vector < vectors(); ++vector) fds.push_back(lines.fd(vector));
   TRY(device_->set_triggers(fds));
   lines_ = &lines;

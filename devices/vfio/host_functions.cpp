@@ -134,7 +134,8 @@ Result<HostFunction> HostFunctions::look_at(const PciAddress& address) const {
   function.virtual_limit = read_number(path + "/sriov_totalvfs");
   for (const std::string& name : names_in(path)) {
     if (!name.starts_with("virtfn")) continue;
-    if (const auto virtual_one = parse_pci_address(link_name(path + "/" + name))) {
+    const std::string link = format("%s/%s", path.c_str(), name.c_str());
+    if (const auto virtual_one = parse_pci_address(link_name(link))) {
       function.virtuals.push_back(*virtual_one);
     }
   }

@@ -52,7 +52,8 @@ TEST(ConfigView, ACapabilityAtTheEndIsCutThere) {
 TEST(ConfigView, ShowsWhatAGuestCanHave) {
   FakeFunction device;
   EXPECT_EQ(visible_ids(device.config), (std::vector<u8>{0x10, 0x01}));
-  for (const u32 hidden : {0x03, 0x04, 0x05, 0x06, 0x08, 0x0c, 0x0d, 0x12, 0x14, 0x00, 0xff}) {
+  for (const u32 hidden :
+       {0x03U, 0x04U, 0x05U, 0x06U, 0x08U, 0x0cU, 0x0dU, 0x12U, 0x14U, 0x00U, 0xffU}) {
     device.set(0xa0, 1, hidden);
     EXPECT_EQ(visible_ids(device.config), (std::vector<u8>{0x01})) << hidden;
   }
