@@ -263,7 +263,7 @@ STAGES = [
     ("fuzz-corpus", False, fuzz_stage),
     ("build-tsan", False, build_stage(TSAN, "-Db_sanitize=thread", "-Db_lundef=false", env=CLANG)),
     ("unit-tsan", False, gtest_stage(TSAN / "tests/unit/unit_tests", "--gtest_filter=*Thread*:EventLoop*:FixedFile*:Console*:LoopAlarm*:Block*:Net*:*FrameReader*:HttpServer*", env=SANITIZER_ENV)),
-    ("lab", False, lab_stage(timeout=2400)),
+    ("lab", False, lab_stage(timeout=2900)),
 ]
 
 

@@ -31,7 +31,8 @@ SRIOV_KERNEL_ARGUMENTS = " intel_iommu=on iommu=pt"
 SRIOV_MODULES = ("ccp", "vfio", "vfio_virqfd", "vfio_iommu_type1", "vfio-pci-core", "vfio-pci", "dca", "i2c-algo-bit", "igb", "igbvf")
 SRIOV_OPTIONS = ["-device", "intel-iommu,intremap=on,caching-mode=on,aw-bits=48", "-device", "pcie-root-port,id=rp0,slot=1",
                  "-device", "igb,bus=rp0,netdev=n0", "-netdev", "user,id=n0,restrict=on"]
-GRACE_SECONDS = 60  # for the outer Linux itself: its start, and what it may be late in reporting
+GRACE_SECONDS = 40  # for the outer Linux itself: its start, and what it may be late in reporting
+IDLE_SECONDS = 20   # an emulator that takes no processor time for so long has stopped: a Linux that waits has its ticks
 COUNTING_SLOWS = 5  # counting instructions makes its clock slower than ours: all limits of time outside are so many times longer
 
 
@@ -78,6 +79,25 @@ def script(cases):
         lines += [f"{kind} {value}" for kind, value in case.steps]
         lines += ["go"]
     return "\n".join(lines) + "\n"
+
+
+def processor_seconds(process):
+    fields = pathlib.Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def next_chunk(reader, process, deadline):
+    """What comes next; queue.Empty when nothing comes until the deadline, or any more."""
+    used, since = processor_seconds(process), time.monotonic()
+    while True:
+        try:
+            return reader.chunks.get(timeout=max(0.0, min(2.0, deadline - time.monotonic())))
+        except queue.Empty:
+            now = time.monotonic()
+            if now >= deadline or now - since > IDLE_SECONDS:
+                raise
+            if processor_seconds(process) - used > 0.02:
+                used, since = processor_seconds(process), now
 
 
 def pack(cases, artefacts, quiet, folder):
@@ -197,7 +217,7 @@ def run(cases, mote, *, processors=1, counts_instructions=False, quiet=False, ke
         reader = _Reader(qemu.stdout)
         try:
             while report.problem is None:
-                chunk = reader.chunks.get(timeout=max(0.0, deadline - time.monotonic()))
+                chunk = next_chunk(reader, qemu.pid, deadline)
                 if not chunk:
                     break
                 if report.feed(chunk):
