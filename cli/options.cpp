@@ -160,6 +160,16 @@ Result<void> set_timeline(std::string_view argument, VmConfig& config) {
 
 using Argument = Option::Argument;
 
+// What commands that run a VM have in common.
+constexpr Option kUid = {"uid", Argument::kRequired, "N",
+                         "user that root's VM runs as (default: one of its own)", set_uid};
+constexpr Option kGid = {"gid", Argument::kRequired, "N",
+                         "group that root's VM runs as (default: as its user)", set_gid};
+constexpr Option kNoSandbox = {"no-sandbox", Argument::kNone, "",
+                               "do not confine the monitor: for debugging", clear_sandbox};
+constexpr Option kLimit = {"limit", Argument::kRequired, "LIMITS",
+                           "what the VM may take: cpu=1.5,memory=256MiB,pids=32...", set_limits};
+
 constexpr Option kRunOptions[] = {
     {"kernel", Argument::kRequired, "FILE", "guest kernel: PVH or 64-bit ELF, or bzImage",
      set_kernel},
@@ -189,13 +199,10 @@ constexpr Option kRunOptions[] = {
     {"no-acpi", Argument::kNone, "", "leave out the ACPI tables", clear_acpi},
     {"serial", Argument::kRequired, "WHERE", "serial port: stdio (default), none, pty, file:PATH",
      set_serial},
-    {"uid", Argument::kRequired, "N", "user that root's VM runs as (default: one of its own)",
-     set_uid},
-    {"gid", Argument::kRequired, "N", "group that root's VM runs as (default: as its user)",
-     set_gid},
-    {"no-sandbox", Argument::kNone, "", "do not confine the monitor: for debugging", clear_sandbox},
-    {"limit", Argument::kRequired, "LIMITS",
-     "what the VM may take: cpu=1.5,memory=256MiB,pids=32...", set_limits},
+    kUid,
+    kGid,
+    kNoSandbox,
+    kLimit,
     {"timeline", Argument::kOptional, "FILE", "print the boot timeline; to FILE as a Chrome trace",
      set_timeline},
     {"help", Argument::kNone, "", "show this text", nullptr},
@@ -217,13 +224,10 @@ constexpr Option kServeOptions[] = {
     {"log-format", Argument::kRequired, "HOW", "plain (default), firecracker or json", nullptr},
     {"metrics-path", Argument::kRequired, "FILE", "file or FIFO that metrics go to, as JSON lines",
      nullptr},
-    {"uid", Argument::kRequired, "N", "user that root's VM runs as (default: one of its own)",
-     set_uid},
-    {"gid", Argument::kRequired, "N", "group that root's VM runs as (default: as its user)",
-     set_gid},
-    {"no-sandbox", Argument::kNone, "", "do not confine the monitor: for debugging", clear_sandbox},
-    {"limit", Argument::kRequired, "LIMITS",
-     "what the VM may take: cpu=1.5,memory=256MiB,pids=32...", set_limits},
+    kUid,
+    kGid,
+    kNoSandbox,
+    kLimit,
     {"help", Argument::kNone, "", "show this text", nullptr},
 };
 

@@ -12,7 +12,7 @@ void ConfiguredVm::take(VmConfig config, HostFiles files) {
   kernel_ = std::move(files.kernel);
   initrd_ = std::move(files.initrd);
   for (std::size_t i = 0; i < config.blocks.size(); ++i) {
-    if (config.blocks[i].id.empty()) config.blocks[i].id = "disk" + std::to_string(i);
+    config.blocks[i].id = disk_id(config.blocks[i], i);
     images_.emplace(config.blocks[i].id, std::move(files.images[i]));
   }
   for (std::size_t i = 0; i < config.nets.size(); ++i) {

@@ -4,7 +4,6 @@
 #include <string_view>
 
 #include "core/json/writer.hpp"
-#include "core/text.hpp"
 
 namespace mote {
 namespace {
@@ -64,7 +63,7 @@ void write_rate(Writer& out, std::string_view key, const std::optional<RateLimit
 
 void write_drive(Writer& out, const BlockConfig& drive, std::size_t position) {
   out.begin_object();
-  out.key("drive_id").string(drive.id.empty() ? format("disk%zu", position) : drive.id);
+  out.key("drive_id").string(disk_id(drive, position));
   write_text(out, "partuuid", drive.partuuid);
   out.key("is_root_device").boolean(drive.root);
   out.key("cache_type").string(drive.cache == BlockCache::kUnsafe ? "Unsafe" : "Writeback");

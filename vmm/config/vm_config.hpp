@@ -119,6 +119,11 @@ struct NetConfig {
   bool operator==(const NetConfig&) const = default;
 };
 
+/// The name of disk number `position`: its own, or the default one.
+inline std::string disk_id(const BlockConfig& disk, std::size_t position) {
+  return disk.id.empty() ? "disk" + std::to_string(position) : disk.id;
+}
+
 /// The name of interface number `position`: its own, or the default one.
 inline std::string net_id(const NetConfig& net, std::size_t position) {
   return net.id.empty() ? "net" + std::to_string(position) : net.id;

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "core/text.hpp"
 #include "vmm/machine/buckets.hpp"
 
 namespace mote {
@@ -15,7 +14,7 @@ constexpr u32 kDefaultQueues = 4;  // at most; more than vCPUs are of no use
 constexpr u64 kMaxPinnedPiece = kGiB;
 
 virtio::BlockOptions options(const BlockConfig& block, std::size_t number, u32 vcpus) {
-  return {.id = block.id.empty() ? format("disk%zu", number) : block.id,
+  return {.id = disk_id(block, number),
           .unsafe = block.cache == BlockCache::kUnsafe,
           .queues = block.queues != 0 ? block.queues : std::min(vcpus, kDefaultQueues),
           .queue_size = static_cast<u16>(block.queue_size),
