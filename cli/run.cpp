@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/run.hpp"
 
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include <malloc.h>
 
-#include <csignal>
 #include <cstdio>
 #include <memory>
 #include <optional>
@@ -28,34 +26,6 @@
 
 namespace mote {
 namespace {
-
-/// Signals that come while the guest runs. Lives on the loop's thread.
-class SignalReader {
- public:
-  /// Before the loop runs.
-  SignalReader(Machine& machine, Session& session, UniqueFd signals)
-      : machine_(machine), session_(session), signals_(std::move(signals)) {
-    read();
-  }
-
- private:
-  void read() {
-    machine_.loop().read(signals_.get(), std::as_writable_bytes(std::span(&signal_, 1)),
-                         Completion::to<&SignalReader::on_signal>(this));
-  }
-  void on_signal(i32) {
-    if (signal_.ssi_signo == SIGUSR1) {
-      machine_.disks().look_at_sizes();
-      return read();
-    }
-    session_.finish(signal_.ssi_signo == SIGINT ? ExitCode::kInterrupted : ExitCode::kTerminated);
-  }
-
-  Machine& machine_;
-  Session& session_;
-  UniqueFd signals_;
-  signalfd_siginfo signal_{};
-};
 
 /// The first one asks for CPUID. More than one are of use to virtio devices only.
 Result<std::vector<std::unique_ptr<IoThread>>> start_io_threads(
@@ -120,7 +90,7 @@ Result<ExitCode> run_vm(const VmConfig& config, Timeline& timeline) {
   if (const auto code = confinement.supervisors_exit_code()) return static_cast<ExitCode>(*code);
   timeline.mark("process split");
 
-  UniqueFd signals = TRY(signals_to_read());
+  const UniqueFd signals = TRY(signals_to_read());
   const TimelineReport timeline_report = TRY(TimelineReport::open(config.timeline));
   HostFiles files = TRY(HostFiles::open(config));
   if (!files.serial.pty_path.empty()) {
@@ -138,8 +108,8 @@ Result<ExitCode> run_vm(const VmConfig& config, Timeline& timeline) {
   timeline.mark("locked in");
   const auto machine = TRY(Machine::create(config, std::move(vm), std::move(files), io, timeline));
   Session session(
-      *machine, {[](void* loop, i32) { static_cast<EventLoop*>(loop)->stop(); }, &machine->loop()});
-  const SignalReader signal_reader(*machine, session, std::move(signals));
+      *machine, {[](void* loop, i32) { static_cast<EventLoop*>(loop)->stop(); }, &machine->loop()},
+      signals.get());
   // WHY there is no way back from here: sealed threads may not take anything apart, and the kernel
   // takes memory, VM and ring back at once, quicker than one destructor after the other.
   const Result<ExitCode> code = run_to_end(*machine, io, session, confinement.seal());

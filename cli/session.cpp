@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/session.hpp"
 
+#include <csignal>
+#include <span>
 #include <utility>
 
 #include "core/log.hpp"
@@ -45,11 +47,29 @@ void Session::Delayed::on_posted(i32) {
   alarm_.arm(deadline_ns_);
 }
 
-Session::Session(Machine& machine, Completion on_over)
-    : machine_(machine), on_over_(on_over), flush_alarm_(machine.loop()), delayed_(*this) {
+Session::Session(Machine& machine, Completion on_over, int signals)
+    : machine_(machine),
+      on_over_(on_over),
+      signals_(signals),
+      flush_alarm_(machine.loop()),
+      delayed_(*this) {
   AlarmHandler& handler = *this;
   flush_alarm_.set_handler(handler);
   machine_.console().set_escape(Completion::to<&Session::on_escape>(this));
+  read_signal();
+}
+
+void Session::read_signal() {
+  machine_.loop().read(signals_, std::as_writable_bytes(std::span(&signal_, 1)),
+                       Completion::to<&Session::on_signal>(this));
+}
+
+void Session::on_signal(i32) {
+  if (signal_.ssi_signo == SIGUSR1) {
+    machine_.disks().look_at_sizes();
+    return read_signal();
+  }
+  finish(signal_.ssi_signo == SIGINT ? ExitCode::kInterrupted : ExitCode::kTerminated);
 }
 
 void Session::on_guest_end(i32) {

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// The end of a running VM: whichever comes first, the guest, the user, or who asks for it.
+// The end of a running VM: whichever comes first, the guest, the user, a signal, or who asks for
+// it.
 #pragma once
+
+#include <sys/signalfd.h>
 
 #include <atomic>
 #include <optional>
@@ -16,8 +19,9 @@ namespace mote {
 class Session final : private AlarmHandler {
  public:
   /// Before the loop runs. `on_over` is called once, on the loop's thread, when there is nothing
-  /// left to do; also when the loop itself has failed, and then there is no `code`.
-  Session(Machine& machine, Completion on_over);
+  /// left to do; also when the loop itself has failed, and then there is no `code`. `signals` is a
+  /// signalfd of cli/signals.hpp, which outlives the session.
+  Session(Machine& machine, Completion on_over, int signals);
 
   Completion guest_end() { return Completion::to<&Session::on_guest_end>(this); }
   Completion loop_failure() { return Completion::to<&Session::on_loop_failure>(this); }
@@ -46,6 +50,8 @@ class Session final : private AlarmHandler {
     std::atomic<u64> deadline_ns_{0};
   };
 
+  void read_signal();
+  void on_signal(i32);
   void on_guest_end(i32);
   void on_loop_failure(i32);
   void on_escape(i32) { finish(ExitCode::kUserEscape); }
@@ -55,6 +61,8 @@ class Session final : private AlarmHandler {
 
   Machine& machine_;
   Completion on_over_;
+  const int signals_;
+  signalfd_siginfo signal_{};
   LoopAlarm flush_alarm_;
   Delayed delayed_;
   std::optional<ExitCode> code_;

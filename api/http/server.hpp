@@ -35,6 +35,10 @@ class Server {
   /// Has `watcher` told when `fd` can be read, for as long as it can. Before `run`, or on its
   /// thread.
   void watch(int fd, Watcher& watcher) { watched_.push_back({fd, &watcher}); }
+  /// No longer. As `watch`, but not by a Watcher.
+  void unwatch(int fd) {
+    std::erase_if(watched_, [fd](const Watched& watched) { return watched.fd == fd; });
+  }
 
   /// Serves until `stop`, then sends what is left for as long as `drain_ms` and closes all
   /// connections. A client that is not there, or does not read, holds up nobody.

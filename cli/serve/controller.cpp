@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/serve/controller.hpp"
 
+#include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
@@ -103,7 +104,8 @@ Result<void> VmController::make_launch() {
                                .seal = vm_.seal,
                                .vcpu_name = vm_.vcpu_name,
                                .timeline = &timeline_,
-                               .on_over = Completion::to<&VmController::on_over>(this)}));
+                               .on_over = Completion::to<&VmController::on_over>(this),
+                               .signals = vm_.signals.get()}));
   return {};
 }
 
@@ -112,13 +114,11 @@ void VmController::prepare_launch() {
   if (make_launch()) launch_->prepare(config());
 }
 
+/// Before there is a guest.
 void VmController::on_signal() {
   signalfd_siginfo signal{};
   if (::read(vm_.signals.get(), &signal, sizeof(signal)) != sizeof(signal)) return;
-  if (signal.ssi_signo == SIGUSR1) {
-    if (machine_ != nullptr) machine_->disks().look_at_sizes();
-    return;
-  }
+  if (signal.ssi_signo == SIGUSR1) return;  // no disk is in use
   quit(signal.ssi_signo == SIGINT ? ExitCode::kInterrupted : ExitCode::kTerminated);
 }
 
@@ -243,6 +243,9 @@ Result<void> VmController::start() {
     return built;
   }
   machine_ = &launch_->machine();
+  // From here on signals are for the session: it hears them while this thread waits for the guest's
+  // disks.
+  server_->unwatch(vm_.signals.get());
   // Who breaks out later makes no VM of its own, and opens no tap; and what the machine lets go of
   // is to be free.
   vm_.system.reset();

@@ -2,8 +2,6 @@
 // The VM behind the API: takes what clients configure, starts the guest and drives it.
 #pragma once
 
-#include <sys/signalfd.h>
-
 #include <deque>
 #include <memory>
 #include <mutex>

@@ -147,7 +147,7 @@ Result<void> Launch::build_machine() {
   if (context_.seal != nullptr) TRY(context_.seal(ThreadRole::kStart));
   machine_ = TRY(Machine::create(config_, *std::exchange(vm_, std::nullopt),
                                  *std::exchange(files_, std::nullopt), io_, *context_.timeline));
-  session_.emplace(*machine_, context_.on_over);
+  session_.emplace(*machine_, context_.on_over, context_.signals);
   return {};
 }
 

@@ -32,6 +32,7 @@ struct LaunchContext {
   const char* vcpu_name = "vcpu";  ///< a literal: what threads of vCPUs are called, with a number
   Timeline* timeline = nullptr;    ///< outlives them
   Completion on_over;              ///< see Session
+  int signals = -1;                ///< see Session
 };
 
 /// One attempt: `prepare` as often as it helps, `build`, `run`. One that could not be built is
