@@ -82,16 +82,9 @@ Result<void> ConfiguredVm::put_drive(const BlockConfig& drive, UniqueFd file) {
 
 Result<std::unique_ptr<virtio::Tap>> ConfiguredVm::open_tap(const NetConfig& net,
                                                             std::vector<UniqueFd> taps) {
-  if (!taps.empty()) {
-    std::vector<int> fds;
-    fds.reserve(taps.size());
-    for (UniqueFd& tap : taps) fds.push_back(tap.release());
-    return virtio::Tap::adopt(fds);
-  }
-  if (!sandboxed_) {
-    return virtio::Tap::open(
-        {.name = net.tap, .pairs = std::max(net.queues, 1u), .mtu = static_cast<u16>(net.mtu)});
-  }
+  const bool are_passed = !taps.empty();
+  for (UniqueFd& tap : taps) tap.release();  // `net` has their numbers
+  if (are_passed || !sandboxed_) return mote::open_tap(net);
   const auto declared = declared_.find(net.tap);
   if (declared == declared_.end()) {
     return Error::config("tap '" + net.tap +

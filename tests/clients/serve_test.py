@@ -257,6 +257,7 @@ class Ends(unittest.TestCase):
                 with self.subTest(booted=booted, signal=number), Vm() as vm:
                     if booted:
                         idle(vm)
+                    vm.signal(signal.SIGUSR1)  # looks at the disks, and ends nothing
                     vm.signal(number)
                     self.assertEqual(vm.end(), code)
                     self.assertFalse(os.path.exists(vm.socket))
@@ -612,6 +613,15 @@ class Logger(unittest.TestCase):
             self.assertIn('The API server received a Put request on "/machine-config" with body "{', text)
             self.assertIn("The request was executed successfully. Status code: 204 No Content.", text)
             self.assertIn("Received Error. Status code: 400 Bad Request.", text)
+
+    def test_lines_of_json(self):
+        with Vm("--log-format", "json", "--log-level", "info", "--id", "web-1") as vm:
+            vm.do("PUT", "/machine-config", {"vcpu_count": 1, "mem_size_mib": 64})
+            vm.signal(signal.SIGTERM)
+            vm.end()
+            lines = [json.loads(line) for line in vm.errors().splitlines()]
+            self.assertTrue(any("/machine-config" in line["message"] for line in lines))
+            self.assertEqual({line["id"] for line in lines}, {"web-1"})
 
     def test_a_level_leaves_the_rest_out(self):
         with Vm() as vm:

@@ -306,7 +306,7 @@ TEST_F(MachineThatIsNotRun, LeavesNothingBehind) {
   const int descriptors_before = descriptors();
   const auto threads_before = threads().size();
   for (int i = 0; i < 20; ++i) {
-    auto copy = files->duplicate();
+    auto copy = duplicate(*files);
     ASSERT_TRUE(copy) << copy.error().message();
     const auto made = make(*std::move(copy));
     ASSERT_TRUE(made) << made.error().message();
@@ -320,7 +320,7 @@ TEST_F(MachineThatIsNotRun, LetsAnotherBeMadeOfTheSameFiles) {
   ASSERT_TRUE(files) << files.error().message();
   const int descriptors_before = descriptors();
   for (int i = 0; i < 20; ++i) {
-    auto copy = files->duplicate();
+    auto copy = duplicate(*files);
     ASSERT_TRUE(copy) << copy.error().message();
     copy->kernel = no_kernel();
     const auto made = make(*std::move(copy));
@@ -333,7 +333,7 @@ TEST_F(MachineThatIsNotRun, LetsAnotherBeMadeOfTheSameFiles) {
 
   auto own = OwnMachine::prepare(config_, open_system());
   ASSERT_TRUE(own) << own.error().message();
-  auto last = files->duplicate();
+  auto last = duplicate(*files);
   ASSERT_TRUE(last) << last.error().message();
   const int terminal =
       ::open(last->serial.pty_path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
@@ -370,8 +370,8 @@ TEST_F(MachineThatIsNotRun, LetsAnotherBeMadeOfTheSameFiles) {
   ::mallopt(M_MMAP_MAX, 0);
   const auto own = OwnMachine::prepare(config, std::move(system), &jail::seal_thread);
   if (!own) ::_exit(1);
-  auto first = files.duplicate();
-  auto second = files.duplicate();
+  auto first = duplicate(files);
+  auto second = duplicate(files);
   auto first_vm = (*own)->make_vm();
   auto second_vm = (*own)->make_vm();
   if (!first || !second || !first_vm || !second_vm) ::_exit(2);

@@ -7,6 +7,15 @@
 
 namespace mote::test {
 
+Result<HostFiles> duplicate(const HostFiles& files) {
+  HostFiles copy{.kernel = TRY(files.kernel.duplicate())};
+  if (files.initrd) copy.initrd = TRY(files.initrd->duplicate());
+  for (const auto& image : files.images) copy.images.push_back(TRY(image.duplicate()));
+  for (const auto& tap : files.taps) copy.taps.push_back(TRY(tap->duplicate()));
+  copy.serial = TRY(files.serial.duplicate());
+  return copy;
+}
+
 Result<std::unique_ptr<OwnMachine>> OwnMachine::prepare(const VmConfig& config,
                                                         std::shared_ptr<const kvm::System> system,
                                                         ThreadSeal seal) {

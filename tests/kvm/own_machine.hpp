@@ -16,6 +16,9 @@ namespace mote::test {
 /// What threads of vCPUs are called, with their number.
 inline constexpr char kVcpuName[] = "own vCPU ";
 
+/// `files` once more, with the locks that they have. Not with devices of the host.
+Result<HostFiles> duplicate(const HostFiles& files);
+
 /// Everything of one VM. The serial port goes to a file.
 class OwnMachine {
  public:

@@ -16,14 +16,14 @@
 
 namespace mote {
 
+/// Opens the tap that `net` names, or takes over its descriptors.
+Result<std::unique_ptr<virtio::Tap>> open_tap(const NetConfig& net);
+
 /// Everything that a configuration names.
 struct HostFiles {
   /// Opens it. Only what cannot be a disk, a tap or a kernel image by its kind is refused here: no
   /// byte of an image counts yet.
   static Result<HostFiles> open(const VmConfig& config);
-  /// All of it once more, with the locks that it has: for another try where a machine could not be
-  /// made of the first. Opens nothing. Not with devices of the host, which cannot be had twice.
-  Result<HostFiles> duplicate() const;
 
   ImageFile kernel;
   std::optional<ImageFile> initrd;

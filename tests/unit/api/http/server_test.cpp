@@ -293,8 +293,9 @@ TEST(HttpServer, TellsWhoWatchesADescriptor) {
   const UniqueFd writer(ends[1]);
   CountingWatcher watcher;
   Server* watching = nullptr;
-  RunningServer server([&](Request&, u64) {
-    watching->watch(reader.get(), watcher);
+  RunningServer server([&](Request& request, u64) {
+    if (request.path == "/watch") watching->watch(reader.get(), watcher);
+    if (request.path == "/unwatch") watching->unwatch(reader.get());
     return Response{.status = 204};
   });
   watching = &server.server();
@@ -305,6 +306,10 @@ TEST(HttpServer, TellsWhoWatchesADescriptor) {
     for (int tries = 0; tries < 3000 && watcher.bytes < count; ++tries) ::usleep(1000);
     EXPECT_EQ(watcher.bytes, count);
   }
+  EXPECT_EQ(client.status("PUT /unwatch HTTP/1.1\r\nContent-Length: 0\r\n\r\n"), 204);
+  ASSERT_EQ(::write(writer.get(), "x", 1), 1);
+  EXPECT_EQ(client.status(kGet), 204);
+  EXPECT_EQ(watcher.bytes, 3);
 }
 
 TEST(HttpServer, OutlivesClientsThatVanish) {
