@@ -5,13 +5,13 @@
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/time.h>
-#include <sys/un.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <optional>
 
+#include "api/http/unix_address.hpp"
 #include "core/clock.hpp"
 #include "core/fd.hpp"
 #include "core/text.hpp"
@@ -84,20 +84,12 @@ AnswerParser::AnswerParser(Answer& answer, BodySink* stream) : answer_(answer), 
 }
 
 Result<UniqueFd> connect_to(const std::string& path) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.empty() || path.size() >= sizeof(address.sun_path)) {
-    return Error::config(
-        format("the path of a socket has 1 to %zu bytes", sizeof(address.sun_path) - 1));
-  }
-  path.copy(address.sun_path, path.size());
+  const sockaddr_un address = TRY(unix_address(path));
   UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (!fd) return Error::from_errno(errno, "cannot make a Unix socket");
   const timeval limit{.tv_sec = kConnectSeconds, .tv_usec = 0};
   ::setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
-  if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0) {
-    return fd;
-  }
+  if (with_address(::connect, fd.get(), address) == 0) return fd;
   const int error = errno;
   if (error == EAGAIN) return Error::host("the server takes no connection");
   const bool is_nobody = error == ECONNREFUSED;

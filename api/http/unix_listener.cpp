@@ -4,32 +4,17 @@
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 
+#include "api/http/unix_address.hpp"
 #include "core/patience.hpp"
-#include "core/text.hpp"
 
 namespace mote::http {
 namespace {
 
 constexpr int kBacklog = 128;
-
-sockaddr_un address_of(const std::string& path) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  std::copy(path.begin(), path.end(), address.sun_path);
-  return address;
-}
-
-template <class Call>
-int with_address(Call call, int fd, const std::string& path) {
-  const sockaddr_un address = address_of(path);
-  return call(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address));
-}
 
 Result<UniqueFd> make_socket() {
   UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
@@ -37,13 +22,13 @@ Result<UniqueFd> make_socket() {
   return fd;
 }
 
-Result<bool> is_served(const std::string& path) {
+Result<bool> is_served(const sockaddr_un& address) {
   const UniqueFd probe = TRY(make_socket());
-  return with_address(::connect, probe.get(), path) == 0 || errno != ECONNREFUSED;
+  return with_address(::connect, probe.get(), address) == 0 || errno != ECONNREFUSED;
 }
 
 /// Removes a socket that its owner left behind.
-Result<void> remove_stale(const std::string& path) {
+Result<void> remove_stale(const std::string& path, const sockaddr_un& address) {
   struct stat status{};
   if (::lstat(path.c_str(), &status) != 0) return {};
   const std::string listen = "cannot listen at '" + path + "': ";
@@ -53,7 +38,7 @@ Result<void> remove_stale(const std::string& path) {
   // One whose process was just killed is served until the last of its threads has gone.
   constexpr u32 kTimes = 10;
   Patience patience(kTimes);
-  while (TRY(is_served(path))) {
+  while (TRY(is_served(address))) {
     if (!patience.wait()) {
       return Error::config(listen +
                            "a process serves this socket -- choose another path, or end that one");
@@ -68,15 +53,13 @@ Result<void> remove_stale(const std::string& path) {
 }  // namespace
 
 Result<UnixListener> UnixListener::create(const std::string& path) {
-  if (path.empty() || path.size() >= sizeof(sockaddr_un::sun_path)) {
-    return Error::config(format("cannot listen at '%s': the path of a socket has 1 to %zu bytes",
-                                path.c_str(), sizeof(sockaddr_un::sun_path) - 1));
-  }
+  auto address = unix_address(path);
+  if (!address) return std::move(address).error().within("cannot listen at '" + path + "'");
   UnixListener listener(TRY(make_socket()), path);
-  int bound = with_address(::bind, listener.fd(), path);
+  int bound = with_address(::bind, listener.fd(), *address);
   if (bound != 0 && errno == EADDRINUSE) {
-    TRY(remove_stale(path));
-    bound = with_address(::bind, listener.fd(), path);
+    TRY(remove_stale(path, *address));
+    bound = with_address(::bind, listener.fd(), *address);
   }
   if (bound != 0) {
     return Error::from_errno(errno, "cannot listen at '" + path + "'",
