@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests/api"))
@@ -20,12 +21,27 @@ MOTE = os.environ.get("MOTE", str(ROOT / "build/mote"))
 GUESTS = pathlib.Path(os.environ.get("GUESTS", str(ROOT / "build/guests")))
 MIB = 1 << 20
 
+POWER_OFF, USAGE, RESET, TRIPLE_FAULT, ESCAPE, STOPPED = 0, 2, 16, 17, 20, 21
+TOO_LATE = "The requested operation is not supported after starting the microVM."
+TOO_EARLY = "The requested operation is not supported before starting the microVM."
+START = ("PUT", "/actions", {"action_type": "InstanceStart"})
+PAUSE = ("PATCH", "/vm", {"state": "Paused"})
+RESUME = ("PATCH", "/vm", {"state": "Resumed"})
+# A network namespace of its own, so that no tap of the host's is touched.
+ALONE = ("unshare", "--net")
+IS_ROOT = os.geteuid() == 0
+
 
 def why_no_vm():
     """Why no VM can run here, or an empty text."""
     if not os.access("/dev/kvm", os.R_OK | os.W_OK):
         return "/dev/kvm is not there or not to be opened"
     return ""
+
+
+def needs_a_vm():
+    if why_no_vm():
+        raise unittest.SkipTest(why_no_vm())
 
 
 def wait_for(condition, what):
@@ -199,3 +215,10 @@ class Events:
 
     def close(self):
         self.client.close()
+
+
+def idle(vm):
+    """Boots a guest that sleeps, with a disk."""
+    vm.put_drive("data", make_disk(vm.folder / "data.img"))
+    vm.boot("halt_forever")
+    vm.wait_for_output("idle")
