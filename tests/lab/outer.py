@@ -36,6 +36,16 @@ IDLE_SECONDS = 20   # an emulator that takes no processor time for so long has s
 COUNTING_SLOWS = 5  # counting instructions makes its clock slower than ours: all limits of time outside are so many times longer
 
 
+_packing = threading.Lock()  # what an initramfs is packed from is made and fetched once
+_running = set()             # every emulator
+
+
+def stop_all():
+    """Ends every outer Linux, in whatever thread."""
+    for qemu in list(_running):
+        qemu.kill()
+
+
 @dataclasses.dataclass
 class Case:
     """One program run in the outer Linux, and what is expected of it. Paths in `args` are the outer Linux's (/lab/...)."""
@@ -183,10 +193,14 @@ class Report:
             self._buffer = rest
 
 
-def run(cases, mote, *, processors=1, counts_instructions=False, quiet=False, keep=False, on_data=lambda data: None, on_end=lambda name, result: None):
+def run(cases, mote, *, processors=1, host_processor=None, counts_instructions=False, quiet=False, keep=False, on_data=lambda data: None, on_end=lambda name, result: None):
     """Boots the outer Linux, runs the cases in it, returns {name: Result}. `on_end` is called as each case ends. With more than
     one processor some guests end in triple faults and hangs: see README.md, "What it cannot show". With `counts_instructions` the outer Linux's
-    time is the number of instructions it has run, one to a nanosecond: the same on a busy host."""
+    time is the number of instructions it has run, one to a nanosecond: the same on a busy host.
+
+    An outer Linux of one processor runs on one of the host's, `host_processor` or the last: TCG's VMRUN and #VMEXIT change the set of pending interrupts
+    without a lock, so that one which another thread raises at that moment is lost, and a tick that is lost is the last. On one processor threads change
+    it in turn."""
     if not shutil.which(QEMU):
         raise Missing(f"{QEMU}: not found -- apt-get install qemu-system-x86")
     if not os.path.exists("/bin/busybox"):
@@ -194,14 +208,16 @@ def run(cases, mote, *, processors=1, counts_instructions=False, quiet=False, ke
     memory = max(case.outer_memory for case in cases)
     folder = pathlib.Path(tempfile.mkdtemp(prefix="mote-lab."))
     try:
-        kernel, initramfs = pack(cases, Artefacts(mote), quiet, folder)
+        with _packing:
+            kernel, initramfs = pack(cases, Artefacts(mote), quiet, folder)
+        confined = ["taskset", "-c", str(max(os.sched_getaffinity(0)) if host_processor is None else host_processor)] if processors == 1 else []
         qemu_options = [QEMU]
         kernel_arguments = KERNEL_ARGUMENTS
         if any(case.sriov for case in cases):
             newer = tool(HERE / "newer-qemu")
             qemu_options = [newer / "bin" / QEMU, "-L", newer / "share/qemu", "-L", newer / "share/seabios", *SRIOV_OPTIONS]
             kernel_arguments += SRIOV_KERNEL_ARGUMENTS
-        command = [*qemu_options, "-M", "q35", "-accel", f"tcg,thread={'single' if counts_instructions else 'multi'}", "-cpu", CPU, "-smp", str(processors), "-m", str(memory), "-nodefaults", "-no-user-config",
+        command = [*confined, *qemu_options, "-M", "q35", "-accel", f"tcg,thread={'single' if counts_instructions else 'multi'}", "-cpu", CPU, "-smp", str(processors), "-m", str(memory), "-nodefaults", "-no-user-config",
                    "-display", "none", "-no-reboot", "-kernel", kernel, "-initrd", initramfs,
                    "-append", kernel_arguments,
                    "-serial", f"file:{folder}/console", "-serial", "stdio"]
@@ -213,6 +229,7 @@ def run(cases, mote, *, processors=1, counts_instructions=False, quiet=False, ke
         patience = COUNTING_SLOWS if counts_instructions else 1
         deadline = time.monotonic() + patience * GRACE_SECONDS
         qemu = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=open(folder / "qemu", "wb"))
+        _running.add(qemu)
         report = Report(on_data, on_end)
         reader = _Reader(qemu.stdout)
         try:
@@ -230,6 +247,7 @@ def run(cases, mote, *, processors=1, counts_instructions=False, quiet=False, ke
         finally:
             qemu.kill()
             qemu.wait()
+            _running.discard(qemu)
         if not report.results:
             tail = "".join((folder / name).read_text(errors="replace")[-1500:] for name in ("qemu", "console") if (folder / name).exists())
             raise Missing(f"the outer Linux ran no case: {report.problem or 'it ended'}\n{tail}")
