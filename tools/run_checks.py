@@ -20,6 +20,9 @@ ASAN = ROOT / "build-asan"      # clang, address and undefined behaviour
 TSAN = ROOT / "build-tsan"      # clang, threads
 SIZE_LIMIT = 2_500_000          # bytes of the stripped binary
 JOBS = os.cpu_count() or 1
+# What was compiled once is not compiled again, in whatever clone.
+os.environ |= {"CCACHE_DIR": str(CACHE / "ccache"), "CCACHE_BASEDIR": str(ROOT), "CCACHE_NOHASHDIR": "1",
+               "CCACHE_SLOPPINESS": "time_macros,locale", "CCACHE_MAXSIZE": "4G"}
 
 
 class Stage:
@@ -97,17 +100,30 @@ def configure(folder, *options, env=None):
     return run(["meson", "setup", folder, *options], env=env)
 
 
-def build_stage(folder, *options, env=None):
+def build_stage(folder, *options, targets=(), env=None):
+    """Builds the targets, all without any."""
     def stage(result):
         code, output = configure(folder, *options, env=env)
         if code == 0:
-            code, output = run(["ninja", "-C", folder], timeout=3000)
+            code, output = run(["ninja", "-C", folder, *targets], timeout=3000)
         result.case(folder.name, None if code == 0 else tail(output, 60))
     return stage
 
 
+def dependencies():
+    """What each source of the program includes of the project, itself first, by what the compiler noted."""
+    _, output = run(["ninja", "-C", ASAN, "-t", "deps"])
+    found = {}
+    for entry in output.split("\n\n"):
+        paths = [os.path.relpath(os.path.normpath(ASAN / line.strip()), ROOT) for line in entry.splitlines()[1:]]
+        paths = [path for path in paths if not path.startswith("..")]
+        if paths and paths[0].endswith(".cpp") and paths[0].split("/")[0] in ("core", "devices", "vmm", "jail", "api", "cli"):
+            found[paths[0]] = paths
+    return found
+
+
 def tidy_one(name, key):
-    """Findings of one file, or None. What was clean stays clean while file, headers and checks are the same."""
+    """Findings of one file, or None. What was clean stays clean while the file, what it includes and the checks are the same."""
     remembered = CACHE / "tidy" / key
     if remembered.exists():
         return None
@@ -121,15 +137,20 @@ def tidy_one(name, key):
 
 def tidy_stage(result):
     common = hashlib.sha256()
-    for name in tracked("*.hpp", ".clang-tidy", "meson.build", "*/meson.build"):
+    for name in tracked(".clang-tidy", "meson.build", "*/meson.build"):
         common.update(name.encode() + b"\0" + (ROOT / name).read_bytes())
+    included = dependencies()
     sources = [name for name in tracked("*.cpp")
                if name.split("/")[0] in ("core", "devices", "vmm", "jail", "api", "cli")]
     with concurrent.futures.ThreadPoolExecutor(JOBS) as pool:
         jobs = {}
         for name in sources:
+            if name not in included:
+                result.case(name, "no target of the build compiles it")
+                continue
             key = common.copy()
-            key.update(name.encode() + b"\0" + (ROOT / name).read_bytes())
+            for path in included[name]:
+                key.update(path.encode() + b"\0" + (ROOT / path).read_bytes())
             jobs[name] = pool.submit(tidy_one, name, key.hexdigest())
         for name, job in jobs.items():
             result.case(name, job.result())
@@ -179,12 +200,18 @@ SANITIZER_ENV = {
 }
 
 
+CORPORA = sorted(path for path in (ROOT / "tests/fuzz/corpus").iterdir() if path.is_dir())
+UNIT_TESTS = "tests/unit/unit_tests"
+
+
+def fuzz_target(corpus):
+    return f"tests/fuzz/fuzz_{corpus.name}"
+
+
 def fuzz_stage(result):
     """Every kept input of every fuzz target, replayed under the sanitizers."""
-    corpus = ROOT / "tests" / "fuzz" / "corpus"
-    for folder in sorted(path for path in corpus.iterdir() if path.is_dir()):
-        target = ASAN / "tests" / "fuzz" / f"fuzz_{folder.name}"
-        code, output = run([target, folder], env=SANITIZER_ENV)
+    for folder in CORPORA:
+        code, output = run([ASAN / fuzz_target(folder), folder], env=SANITIZER_ENV)
         result.case(folder.name, None if code == 0 else f"exit code {code}\n{tail(output)}")
 
 
@@ -246,7 +273,7 @@ STAGES = [
     ("scripts", True, scripts_stage),
     ("build", True, build_stage(BUILD, "--buildtype=release")),
     ("binary", True, binary_stage),
-    ("unit", True, gtest_stage(BUILD / "tests/unit/unit_tests")),
+    ("unit", True, gtest_stage(BUILD / UNIT_TESTS)),
     ("cli", True, unittest_stage(ROOT / "tests/cli/cli_test.py")),
     ("net-setup", False, unittest_stage(ROOT / "tests/cli/net_setup_test.py")),
     ("jailer", True, unittest_stage(ROOT / "tests/cli/jailer_test.py")),
@@ -257,12 +284,13 @@ STAGES = [
     ("clients", False, unittest_stage(ROOT / "tests/clients/clients_test.py", timeout=1200)),
     ("kvm", True, gtest_stage(BUILD / "tests/kvm/kvm_tests", timeout=900)),
     ("acts", False, gtest_stage(BUILD / "tests/acts/acts_tests")),
-    ("build-asan", False, build_stage(ASAN, "-Db_sanitize=address,undefined", "-Db_lundef=false", env=CLANG)),
+    ("build-asan", False, build_stage(ASAN, "-Db_sanitize=address,undefined", "-Db_lundef=false", env=CLANG,
+                                       targets=["mote", "mote-jailer", UNIT_TESTS, *map(fuzz_target, CORPORA)])),
     ("tidy", False, tidy_stage),
-    ("unit-asan", False, gtest_stage(ASAN / "tests/unit/unit_tests", env=SANITIZER_ENV)),
+    ("unit-asan", False, gtest_stage(ASAN / UNIT_TESTS, env=SANITIZER_ENV)),
     ("fuzz-corpus", False, fuzz_stage),
-    ("build-tsan", False, build_stage(TSAN, "-Db_sanitize=thread", "-Db_lundef=false", env=CLANG)),
-    ("unit-tsan", False, gtest_stage(TSAN / "tests/unit/unit_tests", "--gtest_filter=*Thread*:EventLoop*:FixedFile*:Console*:LoopAlarm*:Block*:Net*:*FrameReader*:HttpServer*", env=SANITIZER_ENV)),
+    ("build-tsan", False, build_stage(TSAN, "-Db_sanitize=thread", "-Db_lundef=false", env=CLANG, targets=[UNIT_TESTS])),
+    ("unit-tsan", False, gtest_stage(TSAN / UNIT_TESTS, "--gtest_filter=*Thread*:EventLoop*:FixedFile*:Console*:LoopAlarm*:Block*:Net*:*FrameReader*:HttpServer*", env=SANITIZER_ENV)),
     ("lab", False, lab_stage(timeout=2900)),
 ]
 
