@@ -124,6 +124,7 @@ Result<void> Launch::make_vm(const Blank& blank) {
   vm_.emplace(TRY(PreparedVm::create(blank.machine, std::move(vm), *context_.timeline)));
   TRY(vm_->set_up_vcpus(TRY(io_.front()->prepared())->cpuid, blank.cpuid));
   vm_->touch_first_pages();
+  vm_->enter_once();
   made_for_ = blank;
   return {};
 }

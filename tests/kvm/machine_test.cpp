@@ -351,6 +351,32 @@ TEST_F(MachineThatIsNotRun, LetsAnotherBeMadeOfTheSameFiles) {
   expect_passes({.exit_code = 0, .out = text}, 39);
 }
 
+TEST_F(MachineTest, NothingIsLeftOfAFirstEntry) {
+  VmConfig config = config_for("memory");
+  const auto system = open_system();
+  auto own = OwnMachine::prepare(config, system);
+  ASSERT_TRUE(own) << own.error().message();
+  auto vm = (*own)->make_vm();
+  ASSERT_TRUE(vm) << vm.error().message();
+  auto cpuid = system->supported_cpuid();
+  ASSERT_TRUE(cpuid) << cpuid.error().message();
+  ASSERT_TRUE(vm->set_up_vcpus(*std::move(cpuid), {}));
+  vm->enter_once();
+  const auto ram = vm->memory.slice(Gpa(0), 2 << 20);
+  ASSERT_TRUE(ram);
+  const iovec bytes = ram->as_iovec();
+  const std::string_view text(static_cast<const char*>(bytes.iov_base), bytes.iov_len);
+  EXPECT_EQ(text.find_first_not_of('\0'), std::string_view::npos);
+
+  auto files = HostFiles::open(config);
+  ASSERT_TRUE(files) << files.error().message();
+  ASSERT_TRUE((*own)->create(*std::move(files), *std::move(vm)));
+  ASSERT_TRUE((*own)->run_here());
+  (*own)->join();
+  EXPECT_EQ((*own)->machine().end()->kind, EndKind::kPowerOff);
+  EXPECT_NE(output().find("DONE"), std::string::npos) << output();
+}
+
 /// What a sealed thread of the API's does with a machine that runs.
 [[noreturn]] void be_the_api(OwnMachine& own, std::atomic<int>& pauses) {
   if (!jail::seal_thread(ThreadRole::kApi)) ::_exit(6);

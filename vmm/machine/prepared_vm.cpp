@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "vmm/arch/cpu_state.hpp"
 #include "vmm/arch/layout.hpp"
 
 namespace mote {
@@ -46,6 +47,19 @@ void PreparedVm::touch_first_pages() const {
     const iovec pages = slice->as_iovec();
     ::madvise(pages.iov_base, pages.iov_len, MADV_POPULATE_WRITE);
   }
+}
+
+void PreparedVm::enter_once() {
+  constexpr Gpa kPlace = layout::kHighRamStart;
+  constexpr u16 kWriteToPort80 = 0x80e6;  // out 0x80, al
+  kvm::Vcpu& vcpu = vcpus.front();
+  if (!memory.store(kPlace, kWriteToPort80)) return;
+  if (vcpu.set_state(arch::pvh_entry_state(kPlace.raw(), Gpa(0))) && vcpu.run()) {
+    vcpu.request_exit();
+    static_cast<void>(vcpu.run());  // which lets KVM finish the instruction
+    vcpu.clear_exit_request();
+  }
+  static_cast<void>(memory.store(kPlace, u16{0}));
 }
 
 Result<void> PreparedVm::set_up_vcpus(arch::CpuidTable cpuid, std::span<const CpuidMask> masks) {

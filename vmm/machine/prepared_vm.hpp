@@ -27,6 +27,10 @@ struct PreparedVm {
   /// Gives the vCPUs what they have before the first instruction, whatever that will be: CPUID,
   /// made of what the host supports and of `masks`, and MSRs. Once.
   Result<void> set_up_vcpus(arch::CpuidTable supported, std::span<const CpuidMask> masks);
+  /// Runs an instruction on vCPU 0 and leaves no trace of it: what KVM makes at the first entry is
+  /// there then. Behind `set_up_vcpus`, after which KVM takes no other CPUID. What fails is found
+  /// when the guest runs.
+  void enter_once();
 
   GuestMemory memory;
   kvm::Vm vm;
