@@ -13,8 +13,9 @@ namespace mote {
 std::string vfio_table(std::span<const vfio::HostFunction> functions, const vfio::HostFacts& facts);
 
 /// For machines: {"functions": [{"address", "vendor", "device", "class", "driver" (null: none),
-/// "iommu_group" (null: none), "physical_function" (null: it is none of a physical one's),
-/// "virtual_functions" [address...], "virtual_functions_limit", "passable": bool, "obstacles":
+/// "interface" ("iommufd", "container"; null: vfio-pci does not have it), "iommu_group" (null:
+/// none), "physical_function" (null: it is none of a physical one's), "virtual_functions"
+/// [address...], "virtual_functions_limit", "passable": bool, "obstacles":
 /// [{"problem", "remedy"}]}]}.
 std::string vfio_json(std::span<const vfio::HostFunction> functions, const vfio::HostFacts& facts);
 

@@ -1,35 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-// The kernel's VFIO: the container whose IOMMU tables hold a guest's RAM, and the devices in it
+// An address space by VFIO's container, into which whole IOMMU groups go
 // (Documentation/driver-api/vfio.rst).
 #pragma once
 
-#include <memory>
-#include <span>
-#include <vector>
-
-#include "core/fd.hpp"
-#include "core/guest_memory.hpp"
-#include "core/pci_address.hpp"
-#include "core/result.hpp"
-#include "devices/vfio/device.hpp"
-#include "devices/vfio/host_functions.hpp"
+#include "devices/vfio/address_space.hpp"
 
 namespace mote::vfio {
 
-/// One of a VM's devices; they see the same memory. One thread.
-class Container {
+/// Its groups stay in it, with or without devices.
+class Container final : public AddressSpace {
  public:
   /// Opens /dev/vfio/vfio.
-  static Result<Container> open();
+  static Result<std::unique_ptr<AddressSpace>> open();
 
-  /// Takes the function at `address`, which vfio-pci has to have already, and resets it. An Error
-  /// names what is in the way and the command that mends it.
-  Result<std::unique_ptr<Device>> add(const HostFunctions& host, const PciAddress& address);
-  /// Lets the devices reach all of `memory`, at the guest's addresses; locks it into RAM. Behind
-  /// the first `add`. `memory` outlives this.
-  Result<void> map(const GuestMemory& memory) const;
-  /// The IOMMU groups in use, which KVM wants to know.
-  std::vector<int> group_fds() const;
+  Way way() const override { return Way::kContainer; }
+  Result<Member> add(const HostFunction& function) override;
+  Result<std::vector<IovaRange>> ranges() const override;
+  int map(Gpa address, std::span<std::byte> memory) const override;
 
  private:
   struct Group {
@@ -38,7 +25,6 @@ class Container {
   };
   explicit Container(UniqueFd fd) : fd_(std::move(fd)) {}
   Result<const Group*> join_group(u32 number);
-  Result<void> check_reach(const GuestMemory& memory) const;
 
   UniqueFd fd_;
   std::vector<Group> groups_;

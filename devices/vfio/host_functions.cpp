@@ -23,9 +23,12 @@ namespace {
 constexpr char kDevices[] = "/sys/bus/pci/devices";
 constexpr char kDriver[] = "/sys/bus/pci/drivers/vfio-pci";
 constexpr char kProbe[] = "/sys/bus/pci/drivers_probe";
-constexpr char kContainer[] = "/dev/vfio/vfio";
 constexpr char kInterrupts[] = "/proc/interrupts";
-constexpr char kUnsafe[] = "/sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts";
+/// Of the modules, by Way, that may be told to do without remapping.
+constexpr const char* kUnsafe[] = {
+    "/sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts",
+    "/sys/module/iommufd/parameters/allow_unsafe_interrupts",
+};
 
 std::string read_all(const std::string& path) {
   std::string text;
@@ -94,6 +97,22 @@ std::optional<u64> lock_limit() {
 
 }  // namespace
 
+std::string container_path() {
+  return "/dev/vfio/vfio";
+}
+
+std::string group_path(u32 group) {
+  return format("/dev/vfio/%u", group);
+}
+
+std::string iommufd_path() {
+  return "/dev/iommu";
+}
+
+std::string device_path(const std::string& device_file) {
+  return "/dev/vfio/devices/" + device_file;
+}
+
 bool is_vfio_driver(const std::string& driver) {
   return driver.ends_with("vfio-pci") || driver.ends_with("vfio_pci");
 }
@@ -105,10 +124,14 @@ std::string HostFunctions::folder(const PciAddress& address) const {
 HostFacts HostFunctions::facts() const {
   HostFacts facts;
   facts.has_driver = exists(root_ + kDriver);
-  facts.has_container = exists(root_ + kContainer);
+  facts.has_container = exists(root_ + container_path());
+  facts.iommufd_node = access_to(root_ + iommufd_path());
   // Interrupts that are remapped are served by chips of names like IR-PCI-MSI.
-  facts.remaps_interrupts = read_all(root_ + kInterrupts).find(" IR-") != std::string::npos ||
-                            read_all(root_ + kUnsafe).starts_with('Y');
+  facts.remaps_interrupts = read_all(root_ + kInterrupts).find(" IR-") != std::string::npos;
+  for (const Way way : {Way::kContainer, Way::kIommufd}) {
+    const auto index = static_cast<std::size_t>(way);
+    facts.unsafe_interrupts[index] = read_all(root_ + kUnsafe[index]).starts_with('Y');
+  }
   facts.lock_limit = lock_limit();
   return facts;
 }
@@ -126,7 +149,11 @@ Result<HostFunction> HostFunctions::look_at(const PciAddress& address) const {
   function.driver = link_name(path + "/driver");
   if (const std::string group = link_name(path + "/iommu_group"); !group.empty()) {
     function.group = static_cast<u32>(std::strtoul(group.c_str(), nullptr, 10));
-    function.group_node = access_to(root_ + "/dev/vfio/" + group);
+    function.group_node = access_to(root_ + group_path(*function.group));
+  }
+  for (const std::string& name : names_in(path + "/vfio-dev")) {
+    function.device_file = name;
+    function.device_node = access_to(root_ + device_path(name));
   }
   if (const auto physical = parse_pci_address(link_name(path + "/physfn"))) {
     function.physical = *physical;

@@ -3,6 +3,7 @@
 // back.
 #pragma once
 
+#include <array>
 #include <optional>
 #include <string>
 #include <vector>
@@ -13,8 +14,20 @@
 
 namespace mote::vfio {
 
-/// How far this process gets with /dev/vfio/N.
+/// The kernel's two interfaces to a function that vfio-pci has.
+enum class Way : u8 {
+  kContainer,  ///< /dev/vfio/vfio and the node of the IOMMU group
+  kIommufd,    ///< /dev/iommu and the function's own node (Linux 6.6, where it is configured)
+};
+
+/// How far this process gets with a node of /dev.
 enum class NodeAccess : u8 { kNone, kDenied, kOpens };
+
+/// The nodes of both ways.
+std::string container_path();
+std::string group_path(u32 group);
+std::string iommufd_path();
+std::string device_path(const std::string& device_file);
 
 /// One function of the host.
 struct HostFunction {
@@ -25,7 +38,9 @@ struct HostFunction {
   std::string driver;        ///< empty: none
   std::optional<u32> group;  ///< of its IOMMU; none without one
   NodeAccess group_node = NodeAccess::kNone;  ///< the group's node, if there is a group
-  std::optional<PciAddress> physical;         ///< whose virtual function it is
+  std::string device_file;  ///< its own in /dev/vfio/devices; empty: vfio-pci does not have it
+  NodeAccess device_node = NodeAccess::kNone;  ///< which the kernel may be without
+  std::optional<PciAddress> physical;          ///< whose virtual function it is
   std::optional<u32> virtual_limit;  ///< how many virtual ones it can have; none: no SR-IOV
   std::vector<PciAddress> virtuals;  ///< those that it has
   bool operator==(const HostFunction&) const = default;
@@ -33,9 +48,11 @@ struct HostFunction {
 
 /// What counts beside the functions themselves.
 struct HostFacts {
-  bool has_driver = false;         ///< vfio-pci is there
-  bool has_container = false;      ///< /dev/vfio/vfio is there
-  bool remaps_interrupts = false;  ///< or is told to do without
+  bool has_driver = false;                      ///< vfio-pci is there
+  bool has_container = false;                   ///< /dev/vfio/vfio is there
+  NodeAccess iommufd_node = NodeAccess::kNone;  ///< /dev/iommu
+  bool remaps_interrupts = false;
+  std::array<bool, 2> unsafe_interrupts{};  ///< by Way: told to do without remapping
   /// Bytes that this process may lock in memory; none: as many as it likes.
   std::optional<u64> lock_limit;
   bool operator==(const HostFacts&) const = default;

@@ -2,6 +2,7 @@
 #include "devices/vfio/obstacles.hpp"
 
 #include "core/text.hpp"
+#include "devices/vfio/refusals.hpp"
 
 namespace mote::vfio {
 namespace {
@@ -30,18 +31,31 @@ void add_siblings(const HostFunction& function, std::span<const HostFunction> al
   }
 }
 
-void add_node(const HostFunction& function, const HostFacts& facts, std::vector<Obstacle>& found) {
-  if (!is_vfio_driver(function.driver)) return;  // the node comes with the driver
-  const std::string node = format("/dev/vfio/%u", *function.group);
+/// The nodes of the container's way.
+void add_group_node(const HostFunction& function, const HostFacts& facts,
+                    std::vector<Obstacle>& found) {
+  const std::string node = group_path(*function.group);
   if (!facts.has_container) {
-    found.push_back({"there is no /dev/vfio/vfio",
-                     "sudo modprobe vfio_iommu_type1; a container needs --device /dev/vfio/vfio"});
+    found.push_back(
+        {"there is no " + container_path(),
+         "sudo modprobe vfio_iommu_type1; a container needs --device " + container_path()});
   }
   if (function.group_node == NodeAccess::kNone) {
     found.push_back({"there is no " + node, "a container needs --device " + node});
   } else if (function.group_node == NodeAccess::kDenied) {
     found.push_back({"this user may not open " + node, "sudo chown $USER " + node});
   }
+}
+
+/// The nodes of iommufd's way, both of which are there.
+void add_device_nodes(const HostFunction& function, const HostFacts& facts,
+                      std::vector<Obstacle>& found) {
+  const auto add = [&found](NodeAccess access, const std::string& node) {
+    if (access != NodeAccess::kDenied) return;
+    found.push_back({"this user may not open " + node, "sudo chown $USER " + node});
+  };
+  add(facts.iommufd_node, iommufd_path());
+  add(function.device_node, device_path(function.device_file));
 }
 
 }  // namespace
@@ -74,7 +88,7 @@ std::vector<Obstacle> obstacles_to_bind(const HostFunction& function, const Host
 }
 
 std::vector<Obstacle> obstacles(const HostFunction& function, std::span<const HostFunction> all,
-                                const HostFacts& facts, u64 memory) {
+                                const HostFacts& facts, Way way, u64 memory) {
   std::vector<Obstacle> found = obstacles_to_bind(function, facts);
   if (is_bridge(function) || !function.group) return found;
   // What cannot be bound yet is not told to be.
@@ -85,10 +99,14 @@ std::vector<Obstacle> obstacles(const HostFunction& function, std::span<const Ho
                      bind_command(function.address)});
   }
   add_siblings(function, all, found);
-  add_node(function, facts, found);
-  if (!facts.remaps_interrupts) {
-    found.push_back({"interrupts are not remapped: a guest could send any to the host",
-                     std::string(kRemapRemedy)});
+  // The nodes come with the driver.
+  if (is_vfio_driver(function.driver)) {
+    way == Way::kIommufd ? add_device_nodes(function, facts, found)
+                         : add_group_node(function, facts, found);
+  }
+  if (!facts.remaps_interrupts && !facts.unsafe_interrupts[static_cast<std::size_t>(way)]) {
+    found.push_back(
+        {"interrupts are not remapped: a guest could send any to the host", remap_remedy(way)});
   }
   if (facts.lock_limit && *facts.lock_limit < memory) {
     found.push_back({format("this user may lock %llu KiB, and all of a guest's RAM is locked: %llu "

@@ -48,9 +48,10 @@ class Vm {
   /// One more memory slot behind those of RAM: what the device that `memory` is a mapping of has at
   /// `address`. The mapping outlives the VM.
   Result<void> add_device_memory(Gpa address, std::span<std::byte> memory);
-  /// Tells KVM of the IOMMU groups whose devices the guest has: how it caches their memory depends
-  /// on them. Once. `groups` are open VFIO groups, of which KVM keeps a reference.
-  Result<void> add_vfio_groups(std::span<const int> groups);
+  /// Tells KVM of the devices of the host that the guest has: how it caches their memory depends on
+  /// them. Once. `files` are VFIO's groups or devices, of which KVM keeps a reference; one that is
+  /// there several times is told once.
+  Result<void> add_vfio_files(std::span<const int> files);
 
  private:
   Result<void> add_slot(Gpa address, std::span<std::byte> memory);
@@ -58,8 +59,8 @@ class Vm {
 
   UniqueFd vm_;
   std::size_t run_size_;
-  u32 slots_ = 0;    // in use
-  UniqueFd groups_;  // KVM forgets them when it is closed
+  u32 slots_ = 0;  // in use
+  UniqueFd vfio_;  // KVM forgets its files when it is closed
 };
 
 }  // namespace mote::kvm

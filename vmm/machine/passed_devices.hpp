@@ -3,11 +3,10 @@
 #pragma once
 
 #include <memory>
-#include <optional>
 #include <vector>
 
 #include "core/result.hpp"
-#include "devices/vfio/container.hpp"
+#include "devices/vfio/address_space.hpp"
 #include "devices/vfio/function.hpp"
 #include "vmm/config/vm_config.hpp"
 #include "vmm/machine/board.hpp"
@@ -32,7 +31,8 @@ class PassedDevices {
   Result<void> plug_in(Board& board, kvm::Vm& vm) const;
 
  private:
-  std::optional<vfio::Container> container_;  // none where there are no devices
+  std::unique_ptr<vfio::AddressSpace> space_;  // none where there are no devices
+  std::vector<int> kvm_files_;
   std::vector<std::unique_ptr<vfio::Function>> functions_;
 };
 

@@ -109,6 +109,18 @@ TEST(Vfio, ListShowsObstaclesAndRemedies) {
   EXPECT_FALSE(has(*text, "0000:00:1c.0")) << "bridges are not for guests";
 }
 
+TEST(Vfio, ListSaysByWhichInterfaceAFunctionWouldBeTaken) {
+  const FakeHost host;
+  ASSERT_TRUE(ask(host, {"prepare", "--bind", "01:00.0"}));
+  EXPECT_TRUE(has(*ask(host, {"list"}), "group 11    vfio-pci by container, 0 of 7"));
+  EXPECT_TRUE(has(*ask(host, {"list", "--json"}), R"("interface":"container")"));
+  std::filesystem::create_directories(host.device("0000:01:00.0") / "vfio-dev/vfio3");
+  host.put(host.root() + "/dev/vfio/devices/vfio3", "");
+  host.put(host.root() + "/dev/iommu", "");
+  EXPECT_TRUE(has(*ask(host, {"list"}), "group 11    vfio-pci by iommufd, 0 of 7"));
+  EXPECT_TRUE(has(*ask(host, {"list", "--json"}), R"("interface":"iommufd")"));
+}
+
 TEST(Vfio, ListAsJson) {
   const FakeHost host;
   host.add("0000:02:00.0", "", "");
@@ -118,7 +130,7 @@ TEST(Vfio, ListAsJson) {
   ASSERT_TRUE(root) << *text;
   EXPECT_TRUE(has(*text,
                   R"("address":"0000:02:00.0","vendor":"8086","device":"10ca",)"
-                  R"("class":"020000","driver":null,"iommu_group":null,)"
+                  R"("class":"020000","driver":null,"interface":null,"iommu_group":null,)"
                   R"("physical_function":null,"virtual_functions":[],)"
                   R"("virtual_functions_limit":0,"passable":false,"obstacles":[{"problem":)"))
       << *text;

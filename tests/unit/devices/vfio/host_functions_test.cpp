@@ -65,8 +65,26 @@ TEST(HostFunctions, FactsOfTheHost) {
   EXPECT_TRUE(host.facts().remaps_interrupts);
   host.put(host.root() + "/proc/interrupts", " 24: 0 PCI-MSI 0-edge eth0\n");
   EXPECT_FALSE(host.facts().remaps_interrupts);
+  const std::array<bool, 2> neither{};
+  EXPECT_EQ(host.facts().unsafe_interrupts, neither);
   host.put(host.root() + "/sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts", "Y\n");
-  EXPECT_TRUE(host.facts().remaps_interrupts);
+  EXPECT_EQ(host.facts().unsafe_interrupts, (std::array{true, false}));
+  host.put(host.root() + "/sys/module/iommufd/parameters/allow_unsafe_interrupts", "Y\n");
+  EXPECT_EQ(host.facts().unsafe_interrupts, (std::array{true, true}));
+}
+
+TEST(HostFunctions, IommufdIsThereWithItsTwoNodes) {
+  const FakeHost host;
+  EXPECT_EQ(host.facts().iommufd_node, NodeAccess::kNone);
+  ASSERT_TRUE(host.bind(kPhysical));
+  EXPECT_EQ(host.look_at(kPhysical)->device_file, "");
+  std::filesystem::create_directories(host.device("0000:01:00.0") / "vfio-dev/vfio3");
+  EXPECT_EQ(host.look_at(kPhysical)->device_file, "vfio3");
+  EXPECT_EQ(host.look_at(kPhysical)->device_node, NodeAccess::kNone) << "a kernel without CDEV";
+  host.put(host.root() + "/dev/vfio/devices/vfio3", "");
+  EXPECT_EQ(host.look_at(kPhysical)->device_node, NodeAccess::kOpens);
+  host.put(host.root() + "/dev/iommu", "");
+  EXPECT_EQ(host.facts().iommufd_node, NodeAccess::kOpens);
 }
 
 TEST(HostFunctions, BindingGoesByDriverOverride) {

@@ -23,9 +23,10 @@ HostFacts good_host() {
 
 /// Problem and remedy of the only obstacle.
 std::pair<std::string, std::string> only(const HostFunction& function, const HostFacts& facts,
-                                         std::vector<HostFunction> others = {}) {
+                                         std::vector<HostFunction> others = {},
+                                         Way way = Way::kContainer) {
   others.push_back(function);
-  const auto found = obstacles(function, others, facts, 128 * kMiB);
+  const auto found = obstacles(function, others, facts, way, 128 * kMiB);
   EXPECT_EQ(found.size(), 1u);
   return found.empty() ? std::pair<std::string, std::string>()
                        : std::pair(found[0].problem, found[0].remedy);
@@ -37,7 +38,8 @@ bool has(const std::string& text, const std::string& part) {
 
 TEST(Obstacles, AreNoneForWhatIsReady) {
   const HostFunction function = ready_function();
-  EXPECT_TRUE(obstacles(function, std::span(&function, 1), good_host(), 128 * kMiB).empty());
+  EXPECT_TRUE(obstacles(function, std::span(&function, 1), good_host(), Way::kContainer, 128 * kMiB)
+                  .empty());
 }
 
 TEST(Obstacles, NoIommu) {
@@ -68,7 +70,8 @@ TEST(Obstacles, NoDriverAtAll) {
   function.driver.clear();
   HostFacts facts = good_host();
   facts.has_driver = false;
-  const auto found = obstacles(function, std::span(&function, 1), facts, 128 * kMiB);
+  const auto found =
+      obstacles(function, std::span(&function, 1), facts, Way::kContainer, 128 * kMiB);
   ASSERT_EQ(found.size(), 2u);
   EXPECT_EQ(found[0].remedy, "sudo modprobe vfio-pci");
   EXPECT_EQ(found[1].remedy, "sudo mote vfio prepare --bind 0000:01:10.0");
@@ -94,7 +97,7 @@ TEST(Obstacles, SiblingsThatDoNoDmaAreHarmless) {
   all.back().address = kOther;
   all.back().driver = "nvme";
   all.back().group = 13;
-  EXPECT_TRUE(obstacles(all[0], all, good_host(), 128 * kMiB).empty());
+  EXPECT_TRUE(obstacles(all[0], all, good_host(), Way::kContainer, 128 * kMiB).empty());
 }
 
 TEST(Obstacles, APhysicalFunctionKeepsItsDriverForItsVirtualOnes) {
@@ -105,7 +108,8 @@ TEST(Obstacles, APhysicalFunctionKeepsItsDriverForItsVirtualOnes) {
   ASSERT_EQ(found.size(), 1u);
   EXPECT_TRUE(has(found[0].problem, "1 virtual functions"));
   EXPECT_TRUE(has(found[0].remedy, "mote vfio release 0000:01:10.0"));
-  const auto all = obstacles(function, std::span(&function, 1), good_host(), 128 * kMiB);
+  const auto all =
+      obstacles(function, std::span(&function, 1), good_host(), Way::kContainer, 128 * kMiB);
   EXPECT_EQ(all.size(), 1u) << "binding would be the wrong advice";
 }
 
@@ -120,17 +124,45 @@ TEST(Obstacles, NodesOfTheGroup) {
   EXPECT_TRUE(has(only(ready_function(), facts).second, "modprobe vfio_iommu_type1"));
 }
 
+TEST(Obstacles, NodesOfIommufd) {
+  HostFunction function = ready_function();
+  function.group_node = NodeAccess::kNone;
+  function.device_file = "vfio3";
+  function.device_node = NodeAccess::kOpens;
+  HostFacts facts = good_host();
+  facts.has_container = false;
+  facts.iommufd_node = NodeAccess::kOpens;
+  EXPECT_TRUE(obstacles(function, std::span(&function, 1), facts, Way::kIommufd, 0).empty())
+      << "the group's node is of no use";
+  function.device_node = NodeAccess::kDenied;
+  EXPECT_EQ(only(function, facts, {}, Way::kIommufd),
+            std::pair(std::string("this user may not open /dev/vfio/devices/vfio3"),
+                      std::string("sudo chown $USER /dev/vfio/devices/vfio3")));
+  function.device_node = NodeAccess::kOpens;
+  facts.iommufd_node = NodeAccess::kDenied;
+  EXPECT_EQ(only(function, facts, {}, Way::kIommufd).second, "sudo chown $USER /dev/iommu");
+}
+
 TEST(Obstacles, InterruptsThatAreNotRemapped) {
   HostFacts facts = good_host();
   facts.remaps_interrupts = false;
-  EXPECT_TRUE(has(only(ready_function(), facts).second, "allow_unsafe_interrupts"));
+  EXPECT_TRUE(has(only(ready_function(), facts).second,
+                  "/sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts"));
+  EXPECT_TRUE(has(only(ready_function(), facts, {}, Way::kIommufd).second,
+                  "/sys/module/iommufd/parameters/allow_unsafe_interrupts"));
+  facts.unsafe_interrupts = {true, false};
+  const HostFunction function = ready_function();
+  EXPECT_TRUE(obstacles(function, std::span(&function, 1), facts, Way::kContainer, 0).empty());
+  EXPECT_EQ(obstacles(function, std::span(&function, 1), facts, Way::kIommufd, 0).size(), 1u)
+      << "each has its own";
 }
 
 TEST(Obstacles, MemoryThatMayBeLocked) {
   HostFacts facts = good_host();
   facts.lock_limit = 128 * kMiB;
   const HostFunction function = ready_function();
-  EXPECT_TRUE(obstacles(function, std::span(&function, 1), facts, 128 * kMiB).empty());
+  EXPECT_TRUE(
+      obstacles(function, std::span(&function, 1), facts, Way::kContainer, 128 * kMiB).empty());
   facts.lock_limit = 8 * kMiB;
   const auto [problem, remedy] = only(function, facts);
   EXPECT_TRUE(has(problem, "8192 KiB")) << problem;

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the devices of a VM see of memory, kept by the host's IOMMU. The kernel has two interfaces
+// for it (way.hpp), which are the two kinds of it: Container and Iommufd.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "core/fd.hpp"
+#include "core/guest_memory.hpp"
+#include "core/result.hpp"
+#include "devices/vfio/host_functions.hpp"
+#include "devices/vfio/iova_ranges.hpp"
+
+namespace mote::vfio {
+
+/// One of a VM's devices, which see the same memory; empty at first. Ends behind them. One thread.
+class AddressSpace {
+ public:
+  /// A device that is in it.
+  struct Member {
+    UniqueFd device;
+    /// What KVM is to be told of: the group's file, or the device's own. Open while the device is.
+    int kvm_file = -1;
+  };
+
+  virtual ~AddressSpace() = default;
+  virtual Way way() const = 0;
+  /// Takes `function`, with which nothing is in the way, from the kernel.
+  virtual Result<Member> add(const HostFunction& function) = 0;
+  /// The addresses that there are for all devices; none when the kernel does not say. Behind the
+  /// first `add`.
+  virtual Result<std::vector<IovaRange>> ranges() const = 0;
+  /// Has the devices reach `memory` at `address`, and locks it into RAM: whole pages. Returns 0 or
+  /// an errno. Behind the first `add`.
+  virtual int map(Gpa address, std::span<std::byte> memory) const = 0;
+};
+
+/// Lets the devices in `space` reach all of `memory`, at the guest's addresses. `memory` outlives
+/// the space.
+Result<void> map_all(const AddressSpace& space, const GuestMemory& memory);
+
+}  // namespace mote::vfio

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "devices/vfio/iommufd.hpp"
+
+#include <fcntl.h>
+
+#include "devices/vfio/iommufd_abi.hpp"
+#include "devices/vfio/kernel_calls.hpp"
+#include "devices/vfio/refusals.hpp"
+
+namespace mote::vfio {
+
+Result<std::unique_ptr<AddressSpace>> Iommufd::open() {
+  const std::string path = iommufd_path();
+  UniqueFd fd = TRY(open_file(path, O_RDWR, "'mote vfio list' says what is missing"));
+  abi::IoasAlloc request{};
+  request.size = sizeof(request);
+  TRY(vfio_ioctl(fd, abi::kIoasAlloc, &request, "cannot have an address space of " + path));
+  return std::unique_ptr<AddressSpace>(new Iommufd(std::move(fd), request.id));
+}
+
+Result<AddressSpace::Member> Iommufd::add(const HostFunction& function) {
+  const std::string path = device_path(function.device_file);
+  UniqueFd device = TRY(open_file(path, O_RDWR, "'mote vfio list' says what is missing"));
+  abi::BindIommufd bind{};
+  bind.size = sizeof(bind);
+  bind.iommufd = fd_.get();
+  const std::string name = path + " (" + print_pci_address(function.address) + ")";
+  if (::ioctl(device.get(), abi::kBindIommufd, &bind) != 0) {
+    return Error::from_errno(errno, "cannot bind " + name + " to iommufd",
+                             refusal_remedy(Attempt::kBind, errno));
+  }
+  abi::AttachIommufd attach{};
+  attach.size = sizeof(attach);
+  attach.id = id_;
+  TRY(vfio_ioctl(device, abi::kAttachIommufd, &attach, "cannot have the IOMMU confine " + name));
+  const int file = device.get();
+  return Member{std::move(device), file};
+}
+
+Result<std::vector<IovaRange>> Iommufd::ranges() const {
+  static_assert(sizeof(IovaRange) == 16, "as the kernel writes them");
+  std::vector<IovaRange> ranges;
+  for (;;) {
+    abi::IoasIovaRanges request{};
+    request.size = sizeof(request);
+    request.id = id_;
+    request.count = static_cast<u32>(ranges.size());
+    request.ranges = reinterpret_cast<u64>(ranges.data());
+    const bool fits = ::ioctl(fd_.get(), abi::kIoasIovaRanges, &request) == 0;
+    if (!fits && errno != EMSGSIZE) {
+      return Error::from_errno(errno, "cannot ask for the IOMMU's addresses");
+    }
+    ranges.resize(request.count);
+    if (fits) return ranges;
+  }
+}
+
+int Iommufd::map(Gpa address, std::span<std::byte> memory) const {
+  abi::IoasMap request{};
+  request.size = sizeof(request);
+  request.flags = abi::kFixedIova | abi::kWritable | abi::kReadable;
+  request.id = id_;
+  request.address = reinterpret_cast<u64>(memory.data());
+  request.length = memory.size();
+  request.iova = address.raw();
+  return ::ioctl(fd_.get(), abi::kIoasMap, &request) == 0 ? 0 : errno;
+}
+
+}  // namespace mote::vfio

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "devices/vfio/taking.hpp"
+
+#include "core/text.hpp"
+#include "devices/vfio/container.hpp"
+#include "devices/vfio/iommufd.hpp"
+#include "devices/vfio/kernel_device.hpp"
+#include "devices/vfio/obstacles.hpp"
+#include "devices/vfio/way.hpp"
+
+namespace mote::vfio {
+namespace {
+
+/// What is in the way of `function`, in words, as an Error; nothing when nothing is. Of interrupts
+/// and of memory that may be locked the kernel knows better than we do, and says so later.
+Result<void> check_obstacles(const HostFunctions& host, const HostFunction& function, Way way) {
+  const auto all = TRY(host.list());
+  HostFacts facts = host.facts();
+  facts.remaps_interrupts = true;
+  facts.lock_limit.reset();
+  const auto found = obstacles(function, all, facts, way, 0);
+  if (found.empty()) return {};
+  std::string text = "cannot pass " + print_pci_address(function.address) + ": " + found[0].problem;
+  if (!found[0].remedy.empty()) text += " -- " + found[0].remedy;
+  if (found.size() > 1) text += format("; %zu more: 'mote vfio list'", found.size() - 1);
+  return Error::host(text);
+}
+
+}  // namespace
+
+Result<TakenFunctions> take_functions(const HostFunctions& host,
+                                      std::span<const PciAddress> addresses) {
+  std::vector<HostFunction> functions;
+  functions.reserve(addresses.size());
+  for (const PciAddress& address : addresses) functions.push_back(TRY(host.look_at(address)));
+  const Way way = way_to_all(functions, host.facts());
+  for (const HostFunction& function : functions) TRY(check_obstacles(host, function, way));
+  TakenFunctions taken;
+  taken.space = TRY(way == Way::kIommufd ? Iommufd::open() : Container::open());
+  for (const HostFunction& function : functions) {
+    AddressSpace::Member member = TRY(taken.space->add(function));
+    taken.functions.push_back(
+        {TRY(open_kernel_device(std::move(member.device), print_pci_address(function.address))),
+         member.kvm_file});
+  }
+  return taken;
+}
+
+}  // namespace mote::vfio
