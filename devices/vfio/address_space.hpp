@@ -18,22 +18,19 @@ namespace mote::vfio {
 /// One of a VM's devices, which see the same memory; empty at first. Ends behind them. One thread.
 class AddressSpace {
  public:
-  /// A device that is in it.
-  struct Member {
-    UniqueFd device;
-    /// What KVM is to be told of: the group's file, or the device's own. Open while the device is.
-    int kvm_file = -1;
-  };
-
   virtual ~AddressSpace() = default;
   virtual Way way() const = 0;
-  /// Takes `function`, with which nothing is in the way, from the kernel.
-  virtual Result<Member> add(const HostFunction& function) = 0;
+  /// Has `function`, with which nothing is in the way, in it from now on.
+  virtual Result<void> join(const HostFunction& function) = 0;
+  /// The device at `address`, which has joined. Opens no file.
+  virtual Result<UniqueFd> take(const PciAddress& address) const = 0;
+  /// What KVM is to be told of: the files of the groups, or of the devices.
+  virtual std::vector<int> kvm_files() const = 0;
   /// The addresses that there are for all devices; none when the kernel does not say. Behind the
-  /// first `add`.
+  /// first `join`.
   virtual Result<std::vector<IovaRange>> ranges() const = 0;
   /// Has the devices reach `memory` at `address`, and locks it into RAM: whole pages. Returns 0 or
-  /// an errno. Behind the first `add`.
+  /// an errno. Behind the first `join`.
   virtual int map(Gpa address, std::span<std::byte> memory) const = 0;
 };
 

@@ -4,6 +4,9 @@
 #include <fcntl.h>
 #include <linux/vfio.h>
 
+#include <algorithm>
+
+#include "core/check.hpp"
 #include "core/text.hpp"
 #include "devices/vfio/kernel_calls.hpp"
 #include "devices/vfio/refusals.hpp"
@@ -20,18 +23,33 @@ Result<std::unique_ptr<AddressSpace>> Container::open() {
   return std::unique_ptr<AddressSpace>(new Container(std::move(fd)));
 }
 
-Result<AddressSpace::Member> Container::add(const HostFunction& function) {
-  const std::string name = print_pci_address(function.address);
-  const Group& group = *TRY(join_group(*function.group));
-  UniqueFd device(TRY(vfio_ioctl(group.fd, VFIO_GROUP_GET_DEVICE_FD, name.c_str(),
-                                 "cannot take " + name + " from its IOMMU group")));
-  return Member{std::move(device), group.fd.get()};
+Result<void> Container::join(const HostFunction& function) {
+  for (Group& group : groups_) {
+    if (group.number != *function.group) continue;
+    group.members.push_back(function.address);
+    return {};
+  }
+  return add_group(*function.group, function.address);
 }
 
-Result<const Container::Group*> Container::join_group(u32 number) {
-  for (const Group& group : groups_) {
-    if (group.number == number) return &group;
-  }
+Result<UniqueFd> Container::take(const PciAddress& address) const {
+  const std::string name = print_pci_address(address);
+  const auto group = std::find_if(groups_.begin(), groups_.end(), [&](const Group& other) {
+    return std::find(other.members.begin(), other.members.end(), address) != other.members.end();
+  });
+  CHECK(group != groups_.end(), "a function is taken when its group has joined");
+  return UniqueFd(TRY(vfio_ioctl(group->fd, VFIO_GROUP_GET_DEVICE_FD, name.c_str(),
+                                 "cannot take " + name + " from its IOMMU group")));
+}
+
+std::vector<int> Container::kvm_files() const {
+  std::vector<int> files;
+  files.reserve(groups_.size());
+  for (const Group& group : groups_) files.push_back(group.fd.get());
+  return files;
+}
+
+Result<void> Container::add_group(u32 number, const PciAddress& member) {
   const std::string path = group_path(number);
   UniqueFd fd(::open(path.c_str(), O_RDWR | O_CLOEXEC));
   if (!fd) {
@@ -52,8 +70,8 @@ Result<const Container::Group*> Container::join_group(u32 number) {
     return Error::from_errno(errno, "cannot use the IOMMU for " + path,
                              refusal_remedy(Attempt::kUseIommu, errno));
   }
-  groups_.push_back({number, std::move(fd)});
-  return &groups_.back();
+  groups_.push_back({number, std::move(fd), {member}});
+  return {};
 }
 
 Result<std::vector<IovaRange>> Container::ranges() const {

@@ -14,7 +14,9 @@ class Container final : public AddressSpace {
   static Result<std::unique_ptr<AddressSpace>> open();
 
   Way way() const override { return Way::kContainer; }
-  Result<Member> add(const HostFunction& function) override;
+  Result<void> join(const HostFunction& function) override;
+  Result<UniqueFd> take(const PciAddress& address) const override;
+  std::vector<int> kvm_files() const override;
   Result<std::vector<IovaRange>> ranges() const override;
   int map(Gpa address, std::span<std::byte> memory) const override;
 
@@ -22,9 +24,10 @@ class Container final : public AddressSpace {
   struct Group {
     u32 number;
     UniqueFd fd;
+    std::vector<PciAddress> members;  // those that have joined
   };
   explicit Container(UniqueFd fd) : fd_(std::move(fd)) {}
-  Result<const Group*> join_group(u32 number);
+  Result<void> add_group(u32 number, const PciAddress& member);
 
   UniqueFd fd_;
   std::vector<Group> groups_;

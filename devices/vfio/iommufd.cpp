@@ -3,6 +3,9 @@
 
 #include <fcntl.h>
 
+#include <algorithm>
+
+#include "core/check.hpp"
 #include "devices/vfio/iommufd_abi.hpp"
 #include "devices/vfio/kernel_calls.hpp"
 #include "devices/vfio/refusals.hpp"
@@ -18,7 +21,7 @@ Result<std::unique_ptr<AddressSpace>> Iommufd::open() {
   return std::unique_ptr<AddressSpace>(new Iommufd(std::move(fd), request.id));
 }
 
-Result<AddressSpace::Member> Iommufd::add(const HostFunction& function) {
+Result<void> Iommufd::join(const HostFunction& function) {
   const std::string path = device_path(function.device_file);
   UniqueFd device = TRY(open_file(path, O_RDWR, "'mote vfio list' says what is missing"));
   abi::BindIommufd bind{};
@@ -33,8 +36,22 @@ Result<AddressSpace::Member> Iommufd::add(const HostFunction& function) {
   attach.size = sizeof(attach);
   attach.id = id_;
   TRY(vfio_ioctl(device, abi::kAttachIommufd, &attach, "cannot have the IOMMU confine " + name));
-  const int file = device.get();
-  return Member{std::move(device), file};
+  members_.push_back({function.address, std::move(device)});
+  return {};
+}
+
+Result<UniqueFd> Iommufd::take(const PciAddress& address) const {
+  const auto member = std::find_if(members_.begin(), members_.end(),
+                                   [&](const Member& other) { return other.address == address; });
+  CHECK(member != members_.end(), "a function is taken when it has joined");
+  return duplicate(member->fd);
+}
+
+std::vector<int> Iommufd::kvm_files() const {
+  std::vector<int> files;
+  files.reserve(members_.size());
+  for (const Member& member : members_) files.push_back(member.fd.get());
+  return files;
 }
 
 Result<std::vector<IovaRange>> Iommufd::ranges() const {

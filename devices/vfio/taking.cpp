@@ -4,7 +4,6 @@
 #include "core/text.hpp"
 #include "devices/vfio/container.hpp"
 #include "devices/vfio/iommufd.hpp"
-#include "devices/vfio/kernel_device.hpp"
 #include "devices/vfio/obstacles.hpp"
 #include "devices/vfio/way.hpp"
 
@@ -28,22 +27,19 @@ Result<void> check_obstacles(const HostFunctions& host, const HostFunction& func
 
 }  // namespace
 
-Result<TakenFunctions> take_functions(const HostFunctions& host,
-                                      std::span<const PciAddress> addresses) {
+Result<std::unique_ptr<AddressSpace>> open_address_space(const HostFunctions& host,
+                                                         std::span<const PciAddress> addresses) {
   std::vector<HostFunction> functions;
   functions.reserve(addresses.size());
   for (const PciAddress& address : addresses) functions.push_back(TRY(host.look_at(address)));
   const Way way = way_to_all(functions, host.facts());
-  for (const HostFunction& function : functions) TRY(check_obstacles(host, function, way));
-  TakenFunctions taken;
-  taken.space = TRY(way == Way::kIommufd ? Iommufd::open() : Container::open());
-  for (const HostFunction& function : functions) {
-    AddressSpace::Member member = TRY(taken.space->add(function));
-    taken.functions.push_back(
-        {TRY(open_kernel_device(std::move(member.device), print_pci_address(function.address))),
-         member.kvm_file});
-  }
-  return taken;
+  return way == Way::kIommufd ? Iommufd::open() : Container::open();
+}
+
+Result<void> join(const HostFunctions& host, AddressSpace& space, const PciAddress& address) {
+  const HostFunction function = TRY(host.look_at(address));
+  TRY(check_obstacles(host, function, space.way()));
+  return space.join(function);
 }
 
 }  // namespace mote::vfio

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vmm/kvm/vm.hpp"
 
-#include <algorithm>
-
 #include "core/log.hpp"
 #include "core/text.hpp"
 #include "vmm/arch/layout.hpp"
@@ -44,13 +42,12 @@ Result<void> Vm::add_vfio_files(std::span<const int> files) {
   device.type = KVM_DEV_TYPE_VFIO;
   TRY(kvm_ioctl(vm_, KVM_REQUEST(KVM_CREATE_DEVICE), &device, "VFIO"));
   vfio_.reset(static_cast<int>(device.fd));
-  for (auto file = files.begin(); file != files.end(); ++file) {
-    if (std::find(files.begin(), file, *file) != file) continue;
+  for (const int file : files) {
     kvm_device_attr attribute{};
     // Since Linux 6.6 of the same numbers as KVM_DEV_VFIO_FILE and KVM_DEV_VFIO_FILE_ADD.
     attribute.group = KVM_DEV_VFIO_GROUP;
     attribute.attr = KVM_DEV_VFIO_GROUP_ADD;
-    attribute.addr = reinterpret_cast<u64>(&*file);
+    attribute.addr = reinterpret_cast<u64>(&file);
     TRY(kvm_ioctl(vfio_, KVM_REQUEST(KVM_SET_DEVICE_ATTR), &attribute, "a file of VFIO"));
   }
   return {};

@@ -49,8 +49,7 @@ class Vm {
   /// `address`. The mapping outlives the VM.
   Result<void> add_device_memory(Gpa address, std::span<std::byte> memory);
   /// Tells KVM of the devices of the host that the guest has: how it caches their memory depends on
-  /// them. Once. `files` are VFIO's groups or devices, of which KVM keeps a reference; one that is
-  /// there several times is told once.
+  /// them. Once. `files` are VFIO's, of groups or of devices; KVM keeps a reference of each.
   Result<void> add_vfio_files(std::span<const int> files);
 
  private:

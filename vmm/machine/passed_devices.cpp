@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include "devices/vfio/kernel_device.hpp"
 #include "devices/vfio/taking.hpp"
 
 namespace mote {
@@ -10,13 +11,15 @@ namespace mote {
 Result<PassedDevices> PassedDevices::open(const VmConfig& config) {
   PassedDevices devices;
   if (config.vfios.empty()) return devices;
+  const vfio::HostFunctions host;
   std::vector<PciAddress> addresses;
   for (const VfioConfig& device : config.vfios) addresses.push_back(device.address.value());
-  vfio::TakenFunctions taken = TRY(vfio::take_functions(vfio::HostFunctions(), addresses));
-  devices.space_ = std::move(taken.space);
-  for (vfio::TakenFunctions::One& one : taken.functions) {
-    devices.kvm_files_.push_back(one.kvm_file);
-    devices.functions_.push_back(TRY(vfio::Function::create(std::move(one.device))));
+  devices.space_ = TRY(vfio::open_address_space(host, addresses));
+  for (const PciAddress& address : addresses) {
+    TRY(vfio::join(host, *devices.space_, address));
+    UniqueFd fd = TRY(devices.space_->take(address));
+    devices.functions_.push_back(TRY(vfio::Function::create(
+        TRY(vfio::open_kernel_device(std::move(fd), print_pci_address(address))))));
   }
   return devices;
 }
@@ -24,7 +27,7 @@ Result<PassedDevices> PassedDevices::open(const VmConfig& config) {
 Result<void> PassedDevices::reach(PreparedVm& vm) const {
   if (empty()) return {};
   TRY(vfio::map_all(*space_, vm.memory));
-  return vm.vm.add_vfio_files(kvm_files_);
+  return vm.vm.add_vfio_files(space_->kvm_files());
 }
 
 Result<void> PassedDevices::plug_in(Board& board, kvm::Vm& vm) const {

@@ -32,7 +32,6 @@ class PassedDevices {
 
  private:
   std::unique_ptr<vfio::AddressSpace> space_;  // none where there are no devices
-  std::vector<int> kvm_files_;
   std::vector<std::unique_ptr<vfio::Function>> functions_;
 };
 

@@ -15,7 +15,9 @@ class FakeSpace final : public AddressSpace {
   mutable std::vector<std::pair<u64, std::size_t>> mapped;
 
   Way way() const override { return Way::kIommufd; }
-  Result<Member> add(const HostFunction&) override { return Member{}; }
+  Result<void> join(const HostFunction&) override { return {}; }
+  Result<UniqueFd> take(const PciAddress&) const override { return UniqueFd(); }
+  std::vector<int> kvm_files() const override { return {}; }
   Result<std::vector<IovaRange>> ranges() const override { return addresses; }
   int map(Gpa address, std::span<std::byte> memory) const override {
     if (refusal == 0) mapped.emplace_back(address.raw(), memory.size());
