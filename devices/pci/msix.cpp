@@ -131,6 +131,13 @@ void MsiX::read_pending(u64 offset, std::span<std::byte> data) const {
   store_le(data, bits);
 }
 
+void MsiX::set_entry(u32 vector, const Entry& entry) {
+  const std::lock_guard guard(lock_);
+  table_.at(vector) = entry;
+  table_[vector].message.address_low &= ~u32{3};
+  update(vector);
+}
+
 void MsiX::raise(u32 vector) {
   const std::lock_guard guard(lock_);
   if (vector >= table_.size() || !enabled_) return;

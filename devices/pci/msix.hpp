@@ -57,6 +57,9 @@ class MsiX {
   void read_table(u64 offset, std::span<std::byte> data) const;
   void write_table(u64 offset, std::span<const std::byte> data);
   void read_pending(u64 offset, std::span<std::byte> data) const;
+  /// What writing all of an entry of the table at once would do; `vector` is below `vectors`. For
+  /// registers that are no table.
+  void set_entry(u32 vector, const Entry& entry);
 
   /// Sends `vector`, or has it pending. One that does not exist sends nothing. Any thread.
   void raise(u32 vector);

@@ -50,15 +50,16 @@ Result<void> check_place(const MsixPlace& place, std::span<const u64> bar_sizes,
                      " says that its MSI-X table is where it cannot be: no device to pass");
 }
 
-std::vector<Area> direct_areas(u32 bar, const Region& region, const MsixPlace& place) {
+std::vector<Area> direct_areas(u32 bar, const Region& region,
+                               const std::optional<MsixPlace>& place) {
   std::vector<Area> areas;
   for (const Area& area : region.mappable) {
     const u64 begin = page_up(area.offset);
     const u64 end = page_down(std::min(area.end(), region.size));
     if (begin < end) areas.push_back({begin, end - begin});
   }
-  if (place.table_bar == bar) areas = without(areas, place.table());
-  if (place.pending_bar == bar) areas = without(areas, place.pending());
+  if (place && place->table_bar == bar) areas = without(areas, place->table());
+  if (place && place->pending_bar == bar) areas = without(areas, place->pending());
   return areas;
 }
 

@@ -2,6 +2,7 @@
 // Which parts of a BAR a guest may have without us in between. Pure.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -29,8 +30,9 @@ Result<void> check_place(const MsixPlace& place, std::span<const u64> bar_sizes,
                          std::string_view name);
 
 /// The parts of BAR `bar` that are mapped into the guest: what is mappable, less the pages that the
-/// table or the pending bits touch. What shares a page with those is reached through us, and so is
-/// a BAR that is smaller than a page.
-std::vector<Area> direct_areas(u32 bar, const Region& region, const MsixPlace& place);
+/// table or the pending bits touch, if there is a table. What shares a page with those is reached
+/// through us, and so is a BAR that is smaller than a page.
+std::vector<Area> direct_areas(u32 bar, const Region& region,
+                               const std::optional<MsixPlace>& place);
 
 }  // namespace mote::vfio

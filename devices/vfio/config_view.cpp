@@ -32,6 +32,7 @@ constexpr u32 kIsPrefetchable = 1u << 3;
 
 // Capabilities.
 constexpr u8 kPowerManagement = 0x01;
+constexpr u8 kMsi = 0x05;
 constexpr u8 kVendorSpecific = 0x09;
 constexpr u8 kPciExpress = 0x10;
 constexpr u8 kMsix = 0x11;
@@ -47,6 +48,10 @@ u32 value(const Snapshot& snapshot, u32 offset, u32 size) {
   return static_cast<u32>(load_le(std::as_bytes(std::span(snapshot)).subspan(offset, size)));
 }
 
+u16 msi_control(const Snapshot& snapshot, u32 offset) {
+  return static_cast<u16>(value(snapshot, offset + 2, 2));
+}
+
 /// As long as the specification has it. `offset` is at most 252.
 u32 nominal_size(const Snapshot& snapshot, u8 id, u32 offset) {
   switch (id) {
@@ -56,6 +61,8 @@ u32 nominal_size(const Snapshot& snapshot, u8 id, u32 offset) {
       return snapshot[offset + 2];
     case kPciExpress:
       return (snapshot[offset + 2] & 0xf) == 1 ? kExpressSize1 : kExpressSize2;
+    case kMsi:
+      return msi_shape(msi_control(snapshot, offset)).size();
     case kMsix:
       return kMsixSize;
     case kAdvancedFeatures:
@@ -87,8 +94,9 @@ Showing showing_of(u8 capability) {
       return Showing::kPassed;
     case kPowerManagement:
       return Showing::kKept;
+    case kMsi:
     case kMsix:
-      return Showing::kMsix;
+      return Showing::kOurs;
     default:
       return Showing::kHidden;
   }
@@ -152,6 +160,15 @@ std::optional<MsixPlace> find_msix(const Snapshot& snapshot) {
                      .table_offset = table & ~kBarMask,
                      .pending_bar = pending & kBarMask,
                      .pending_offset = pending & ~kBarMask};
+  }
+  return std::nullopt;
+}
+
+std::optional<MsiShape> find_msi(const Snapshot& snapshot) {
+  for (const Capability& capability : list_capabilities(snapshot)) {
+    if (capability.id != kMsi) continue;
+    const MsiShape shape = msi_shape(msi_control(snapshot, capability.offset));
+    if (capability.size == shape.size()) return shape;
   }
   return std::nullopt;
 }

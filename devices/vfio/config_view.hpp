@@ -10,6 +10,7 @@
 
 #include "devices/pci/config_space.hpp"
 #include "devices/vfio/bar_plan.hpp"
+#include "devices/vfio/msi_view.hpp"
 
 namespace mote::vfio {
 
@@ -18,12 +19,12 @@ enum class Showing : u8 {
   kHidden,  ///< the guest does not see it
   kPassed,  ///< it reads and writes the device's, as far as VFIO lets it
   kKept,    ///< it sees what it writes, and the device does not
-  kMsix,    ///< ours
+  kOurs,    ///< interrupts
 };
 
 /// By its id [PCI Code and ID Assignment 2]. All that is not named there is hidden: what belongs to
-/// the host (slots, buses, virtual channels), what could outlast the guest (vital product data),
-/// and MSI, in whose place there is MSI-X.
+/// the host (slots, buses, virtual channels), and what could outlast the guest (vital product
+/// data).
 Showing showing_of(u8 capability);
 
 /// A capability where the device has it.
@@ -46,6 +47,8 @@ pci::Identity read_identity(const Snapshot& snapshot);
 pci::Bars read_bars(const Snapshot& snapshot, std::span<const u64, pci::kBarCount> sizes);
 /// Nothing when the device has no MSI-X.
 std::optional<MsixPlace> find_msix(const Snapshot& snapshot);
+/// Nothing when the device has no MSI.
+std::optional<MsiShape> find_msi(const Snapshot& snapshot);
 
 /// A part of a capability that passes.
 struct Passage {

@@ -30,6 +30,9 @@ struct Region {
   bool operator==(const Region&) const = default;
 };
 
+/// How a device sends interrupts.
+enum class InterruptKind : u8 { kMsi, kMsix };
+
 /// Reads and writes may come from several threads at once; all else from one.
 class Device {
  public:
@@ -45,8 +48,9 @@ class Device {
   /// Maps what is `mappable` or a part of it, shared and writable.
   virtual Result<Mapping> map(u32 region, const Area& area) const = 0;
 
-  /// Switches MSI-X on, vector n signalling eventfd `fds[n]`.
-  virtual Result<void> set_triggers(std::span<const int> fds) const = 0;
+  /// Switches its interrupts on, vector n signalling eventfd `fds[n]`. Returns how many the host
+  /// has for it: when these are fewer than `fds`, all stay off.
+  virtual Result<u32> set_triggers(InterruptKind kind, std::span<const int> fds) const = 0;
 };
 
 }  // namespace mote::vfio

@@ -5,7 +5,6 @@
 #include <string>
 
 #include "core/bus.hpp"
-#include "core/check.hpp"
 
 namespace mote::vfio {
 namespace {
@@ -15,12 +14,6 @@ constexpr u16 kMemoryDecoding = 1u << 1;
 constexpr u16 kBusMaster = 1u << 2;
 constexpr u32 kHeaderType = 0x0e;
 constexpr u8 kHeaderTypeMask = 0x7f;
-constexpr u32 kControl = 2;  // of the MSI-X capability
-constexpr u16 kEnabled = 1u << 15;
-
-bool contains(const Area& area, u64 offset) {
-  return offset >= area.offset && offset - area.offset < area.size;
-}
 
 Error cannot_pass(std::string_view name, std::string_view reason) {
   return Error::host("cannot pass " + std::string(name) + ": " + std::string(reason));
@@ -46,7 +39,10 @@ Result<std::unique_ptr<Function>> Function::create(std::unique_ptr<Device> devic
   }
   if ((snapshot[kHeaderType] & kHeaderTypeMask) != 0) return cannot_pass(name, "it is a bridge");
   const auto place = find_msix(snapshot);
-  if (!place) return cannot_pass(name, "it has no MSI-X, and guests get no other interrupts");
+  const auto msi = find_msi(snapshot);
+  if (!place && !msi) {
+    return cannot_pass(name, "it has no MSI-X and no MSI, and guests get no other interrupts");
+  }
 
   std::array<u64, pci::kBarCount> sizes{};
   for (u32 bar = 0; bar < pci::kBarCount; ++bar) sizes[bar] = device->region(bar).size;
@@ -54,15 +50,14 @@ Result<std::unique_ptr<Function>> Function::create(std::unique_ptr<Device> devic
   for (u32 bar = 0; bar < pci::kBarCount; ++bar) {
     if (bars[bar].size == 0) sizes[bar] = 0;
   }
-  TRY(check_place(*place, sizes, name));
+  if (place) TRY(check_place(*place, sizes, name));
 
-  std::unique_ptr<Function> function(new Function(std::move(device), snapshot, bars));
+  std::unique_ptr<Function> function(place ? new Function(std::move(device), snapshot, bars, *place)
+                                           : new Function(std::move(device), snapshot, bars, *msi));
   function->sizes_ = sizes;
-  function->place_ = *place;
-  function->place_.vectors = std::min(place->vectors, kMostVectors);
   for (u32 bar = 0; bar < pci::kBarCount; ++bar) {
     if (sizes[bar] == 0) continue;
-    for (const Area& area : direct_areas(bar, function->device_->region(bar), *place)) {
+    for (const Area& area : direct_areas(bar, function->device_->region(bar), place)) {
       function->direct_.push_back({bar, area, TRY(function->device_->map(bar, area))});
     }
   }
@@ -74,16 +69,8 @@ Result<std::unique_ptr<Function>> Function::create(std::unique_ptr<Device> devic
 }
 
 Result<void> Function::connect(TriggerLines& lines) {
-  CHECK(lines_ == nullptr, "a function is connected once");
-  std::vector<int> fds;
-  fds.reserve(vectors());
-  for (u32 vector = 0; vector < vectors(); ++vector) fds.push_back(lines.fd(vector));
-  TRY(device_->set_triggers(fds));
-  lines_ = &lines;
-  delivering_.resize(vectors());
-  msix_.emplace(vectors(), lines);
-  msix_offset_ = add_msix(place_, config_);
-  return {};
+  const std::lock_guard guard(lock_);
+  return interrupts_.connect(*device_, lines, config_);
 }
 
 bool Function::write_command(u16 command) const {
@@ -104,6 +91,7 @@ bool Function::answers(u32 bar) const {
 void Function::read_config(u32 offset, std::span<std::byte> data) {
   const std::lock_guard guard(lock_);
   config_.read(offset, data);
+  interrupts_.complete_config(config_, offset, data);
   for (const Passage& passage : passages_) {
     for_common(passage, offset, data.size(), [&](u32 at, u32 device_offset, u32 size) {
       device_->read(kConfigRegion, device_offset, data.subspan(at, size));
@@ -122,44 +110,13 @@ void Function::write_config(u32 offset, std::span<const std::byte> data) {
       device_->write(kConfigRegion, device_offset, data.subspan(at, size));
     });
   }
-  if (msix_ && offset / 4 == msix_offset_ / 4) control_written();
-}
-
-void Function::control_written() {
-  const auto control = static_cast<u16>(config_.value(msix_offset_ + kControl, 2));
-  const bool was_on = is_on_;
-  is_on_ = (control & kEnabled) != 0;
-  if (is_on_ && !was_on) {
-    // What came while there were no interrupts is none.
-    for (u32 vector = 0; vector < vectors(); ++vector) lines_->take_kept(vector);
-  }
-  msix_->set_control(control);
-  for (u32 vector = 0; vector < vectors(); ++vector) update_delivery(vector);
-}
-
-void Function::update_delivery(u32 vector) {
-  const bool delivers = is_on_ && !msix_->is_masked(vector);
-  if (delivers == delivering_[vector]) return;
-  delivering_[vector] = delivers;
-  lines_->set_delivering(vector, delivers);
-}
-
-void Function::collect_kept() {
-  if (!is_on_) return;
-  for (u32 vector = 0; vector < vectors(); ++vector) {
-    if (!delivering_[vector] && lines_->take_kept(vector)) msix_->raise(vector);
-  }
+  interrupts_.on_config_written(config_, offset);
 }
 
 void Function::read_bar(u32 bar, u64 offset, std::span<std::byte> data) {
-  if (bar == place_.table_bar && contains(place_.table(), offset)) {
+  if (interrupts_.has(bar, offset)) {
     const std::lock_guard guard(lock_);
-    return msix_->read_table(offset - place_.table_offset, data);
-  }
-  if (bar == place_.pending_bar && contains(place_.pending(), offset)) {
-    const std::lock_guard guard(lock_);
-    collect_kept();
-    return msix_->read_pending(offset - place_.pending_offset, data);
+    return interrupts_.read_bar(bar, offset, data);
   }
   fill_ones(data);
   if (offset <= sizes_[bar] && data.size() <= sizes_[bar] - offset) {
@@ -168,13 +125,10 @@ void Function::read_bar(u32 bar, u64 offset, std::span<std::byte> data) {
 }
 
 void Function::write_bar(u32 bar, u64 offset, std::span<const std::byte> data) {
-  if (bar == place_.table_bar && contains(place_.table(), offset)) {
+  if (interrupts_.has(bar, offset)) {
     const std::lock_guard guard(lock_);
-    const u64 within = offset - place_.table_offset;
-    msix_->write_table(within, data);
-    return update_delivery(static_cast<u32>(within / pci::MsiX::kEntrySize));
+    return interrupts_.write_bar(bar, offset, data);
   }
-  if (bar == place_.pending_bar && contains(place_.pending(), offset)) return;
   if (offset <= sizes_[bar] && data.size() <= sizes_[bar] - offset) {
     device_->write(bar, offset, data);
   }

@@ -51,18 +51,18 @@ class KernelDevice final : public Device {
                            position(region, area.offset), "memory of " + name_);
   }
 
-  Result<void> set_triggers(std::span<const int> fds) const override {
+  Result<u32> set_triggers(InterruptKind kind, std::span<const int> fds) const override {
     std::vector<std::byte> request(sizeof(vfio_irq_set) + fds.size_bytes());
     vfio_irq_set head{};
     head.argsz = static_cast<u32>(request.size());
     head.flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER;
-    head.index = VFIO_PCI_MSIX_IRQ_INDEX;
+    head.index = kind == InterruptKind::kMsix ? VFIO_PCI_MSIX_IRQ_INDEX : VFIO_PCI_MSI_IRQ_INDEX;
     head.count = static_cast<u32>(fds.size());
     std::memcpy(request.data(), &head, sizeof(head));
     std::memcpy(request.data() + sizeof(head), fds.data(), fds.size_bytes());
-    TRY(vfio_ioctl(fd_, VFIO_DEVICE_SET_IRQS, request.data(),
-                   what("switch on") + format(" (%zu interrupts)", fds.size())));
-    return {};
+    const int fewer = TRY(vfio_ioctl(fd_, VFIO_DEVICE_SET_IRQS, request.data(),
+                                     what("switch on") + format(" (%zu interrupts)", fds.size())));
+    return static_cast<u32>(fewer == 0 ? fds.size() : static_cast<std::size_t>(fewer));
   }
 
  private:

@@ -69,12 +69,16 @@ class FakeFunction final : public vfio::Device {
     return Mapping::create(area.size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0,
                            "a BAR");
   }
-  Result<void> set_triggers(std::span<const int> fds) const override {
+  Result<u32> set_triggers(vfio::InterruptKind kind, std::span<const int> fds) const override {
+    if (fds.size() > host_interrupts) return host_interrupts;
+    triggers_kind = kind;
     triggers.assign(fds.begin(), fds.end());
-    return {};
+    return static_cast<u32>(fds.size());
   }
 
+  u32 host_interrupts = 2048;  ///< that the host has left
   mutable std::vector<int> triggers;
+  mutable vfio::InterruptKind triggers_kind{};
 
  private:
   /// What the device keeps can be written by who only reads its registers.

@@ -3,81 +3,15 @@
 
 #include <gtest/gtest.h>
 
-#include <map>
-
-#include "tests/unit/devices/vfio/fake_function.hpp"
+#include "tests/unit/devices/vfio/function_fixture.hpp"
 
 namespace mote::vfio {
 namespace {
 
 using test::FakeFunction;
-
-constexpr u32 kMsixCapability = 0x70;  // behind PCI Express and power management
-constexpr u32 kTableBar = 3;
-
-class Lines final : public TriggerLines {
- public:
-  int fd(u32 vector) const override { return 100 + static_cast<int>(vector); }
-  void set_delivering(u32 vector, bool delivering) override { delivers[vector] = delivering; }
-  bool take_kept(u32 vector) override { return std::exchange(kept[vector], false); }
-  void set_message(u32 vector, const std::optional<MsiMessage>& message) override {
-    messages[vector] = message;
-  }
-  void send(u32 vector) override { sent.push_back(vector); }
-
-  std::map<u32, bool> delivers;
-  std::map<u32, bool> kept;
-  std::map<u32, std::optional<MsiMessage>> messages;
-  std::vector<u32> sent;
-};
-
-class VfioFunction : public testing::Test {
- protected:
-  /// Makes the function of `device`, which the test goes on to look at.
-  void create(std::unique_ptr<FakeFunction> device = std::make_unique<FakeFunction>()) {
-    device_ = device.get();
-    auto function = Function::create(std::move(device));
-    ASSERT_TRUE(function) << function.error().message();
-    function_ = *std::move(function);
-    ASSERT_TRUE(function_->connect(lines_));
-  }
-  static std::string refusal(std::unique_ptr<FakeFunction> device) {
-    const auto function = Function::create(std::move(device));
-    return function ? "" : function.error().message();
-  }
-
-  u32 read_config(u32 offset, std::size_t size = 4) {
-    std::array<std::byte, 4> data{};
-    function_->read_config(offset, std::span(data).first(size));
-    return static_cast<u32>(load_le(std::span(data).first(size)));
-  }
-  void write_config(u32 offset, u32 value, std::size_t size = 4) {
-    std::array<std::byte, 4> data{};
-    store_le(data, value);
-    function_->write_config(offset, std::span(data).first(size));
-  }
-  u32 read_bar(u32 bar, u64 offset) {
-    std::array<std::byte, 4> data{};
-    function_->read_bar(bar, offset, data);
-    return static_cast<u32>(load_le(data));
-  }
-  void write_bar(u32 bar, u64 offset, u32 value) {
-    std::array<std::byte, 4> data{};
-    store_le(data, value);
-    function_->write_bar(bar, offset, data);
-  }
-  /// Message and mask of a vector, as a driver writes them.
-  void program(u32 vector, u32 data, bool masked) {
-    write_bar(kTableBar, vector * 16 + 0, 0xfee0'1000);
-    write_bar(kTableBar, vector * 16 + 8, data);
-    write_bar(kTableBar, vector * 16 + 12, masked ? 1 : 0);
-  }
-  void switch_msix(bool on) { write_config(kMsixCapability + 2, on ? 0x8000 : 0, 2); }
-
-  FakeFunction* device_ = nullptr;
-  Lines lines_;
-  std::unique_ptr<Function> function_;
-};
+using test::kMsixCapability;
+using test::kTableBar;
+using test::VfioFunction;
 
 TEST_F(VfioFunction, HasTheDevicesIdentityAndBars) {
   create();
@@ -96,10 +30,8 @@ TEST_F(VfioFunction, ExtendedCapabilitiesAreTheHosts) {
 
 TEST_F(VfioFunction, MapsAllButTheTablesPages) {
   create();
-  std::vector<std::pair<u32, Area>> direct;
-  for (const Function::Direct& part : function_->direct()) direct.emplace_back(part.bar, part.area);
-  EXPECT_EQ(direct, (std::vector<std::pair<u32, Area>>{
-                        {0, {0, 0x4000}}, {3, {0x1000, 0x1000}}, {3, {0x3000, 0x1000}}}));
+  EXPECT_EQ(direct(), (std::vector<std::pair<u32, Area>>{
+                          {0, {0, 0x4000}}, {3, {0x1000, 0x1000}}, {3, {0x3000, 0x1000}}}));
 }
 
 TEST_F(VfioFunction, DecodingStaysOnAndBusMasteringIsTheGuests) {
@@ -225,8 +157,9 @@ TEST_F(VfioFunction, ShowsAsManyVectorsAsItHasLinesFor) {
 
 TEST_F(VfioFunction, RefusesWhatCannotBePassed) {
   auto device = std::make_unique<FakeFunction>();
-  device->set(0x70, 1, 0x05);
-  EXPECT_NE(refusal(std::move(device)).find("0000:01:10.0: it has no MSI-X"), std::string::npos);
+  device->set(0x70, 1, 0x03);
+  EXPECT_NE(refusal(std::move(device)).find("0000:01:10.0: it has no MSI-X and no MSI"),
+            std::string::npos);
   device = std::make_unique<FakeFunction>();
   device->set(0x0e, 1, 0x81);
   EXPECT_NE(refusal(std::move(device)).find("bridge"), std::string::npos);

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+// A function over a FakeFunction and lines that lead nowhere, and short words for what a guest does
+// with it.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/check.hpp"
+#include "devices/vfio/function.hpp"
+#include "tests/unit/devices/vfio/fake_function.hpp"
+
+namespace mote::test {
+
+inline constexpr u32 kMsixCapability = 0x70;  // behind PCI Express and power management
+inline constexpr u32 kTableBar = 3;
+
+/// Lines that remember what they were told, and are told of changes only.
+class FakeLines final : public vfio::TriggerLines {
+ public:
+  int fd(u32 vector) const override { return 100 + static_cast<int>(vector); }
+  void set_delivering(u32 vector, bool delivering) override {
+    CHECK(delivers[vector] != delivering, "told of changes only");
+    CHECK(!delivering || messages.contains(vector), "the message comes before the interrupts");
+    delivers[vector] = delivering;
+    ++changes;
+  }
+  bool take_kept(u32 vector) override { return std::exchange(kept[vector], false); }
+  void set_message(u32 vector, const std::optional<MsiMessage>& message) override {
+    CHECK(messages[vector] != message, "told of changes only");
+    messages[vector] = message;
+    ++message_changes;
+  }
+  void send(u32 vector) override { sent.push_back(vector); }
+
+  std::map<u32, bool> delivers;
+  std::map<u32, bool> kept;
+  std::map<u32, std::optional<MsiMessage>> messages;
+  std::vector<u32> sent;
+  u32 changes = 0;  ///< of delivers
+  u32 message_changes = 0;
+};
+
+class VfioFunction : public testing::Test {
+ protected:
+  /// Makes the function of `device`, which the test goes on to look at.
+  void create(std::unique_ptr<FakeFunction> device = std::make_unique<FakeFunction>()) {
+    device_ = device.get();
+    auto function = vfio::Function::create(std::move(device));
+    ASSERT_TRUE(function) << function.error().message();
+    function_ = *std::move(function);
+    ASSERT_TRUE(function_->connect(lines_));
+  }
+  static std::string refusal(std::unique_ptr<FakeFunction> device) {
+    const auto function = vfio::Function::create(std::move(device));
+    return function ? "" : function.error().message();
+  }
+
+  u32 read_config(u32 offset, std::size_t size = 4) {
+    std::array<std::byte, 4> data{};
+    function_->read_config(offset, std::span(data).first(size));
+    return static_cast<u32>(load_le(std::span(data).first(size)));
+  }
+  void write_config(u32 offset, u32 value, std::size_t size = 4) {
+    std::array<std::byte, 4> data{};
+    store_le(data, value);
+    function_->write_config(offset, std::span(data).first(size));
+  }
+  /// Which parts of BARs the guest has without us.
+  std::vector<std::pair<u32, vfio::Area>> direct() const {
+    std::vector<std::pair<u32, vfio::Area>> areas;
+    for (const auto& part : function_->direct()) areas.emplace_back(part.bar, part.area);
+    return areas;
+  }
+  u32 read_bar(u32 bar, u64 offset) {
+    std::array<std::byte, 4> data{};
+    function_->read_bar(bar, offset, data);
+    return static_cast<u32>(load_le(data));
+  }
+  void write_bar(u32 bar, u64 offset, u32 value) {
+    std::array<std::byte, 4> data{};
+    store_le(data, value);
+    function_->write_bar(bar, offset, data);
+  }
+  /// Message and mask of a vector, as a driver writes them.
+  void program(u32 vector, u32 data, bool masked) {
+    write_bar(kTableBar, vector * 16 + 0, 0xfee0'1000);
+    write_bar(kTableBar, vector * 16 + 8, data);
+    write_bar(kTableBar, vector * 16 + 12, masked ? 1 : 0);
+  }
+  void switch_msix(bool on) { write_config(kMsixCapability + 2, on ? 0x8000 : 0, 2); }
+
+  FakeFunction* device_ = nullptr;
+  FakeLines lines_;
+  std::unique_ptr<vfio::Function> function_;
+};
+
+}  // namespace mote::test
