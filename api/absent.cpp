@@ -16,8 +16,6 @@ constexpr Absent kAbsent[] = {
     {"pmem", "Mote has no pmem device: use a drive."},
     {"hotplug", "Mote plugs in no memory: start the microVM with what it needs."},
     {"mmds", "Mote has no metadata service: serve it at the other end of a network interface."},
-    {"snapshot", "Mote takes and loads no snapshots yet."},
-    {"vfio-devices", "Mote hands no devices of the host to the guest yet."},
 };
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include "core/clock.hpp"
 #include "core/json/writer.hpp"
 #include "core/log.hpp"
+#include "core/pci_address.hpp"
 #include "vmm/config/resource_json.hpp"
 
 namespace mote::api {
@@ -29,6 +30,18 @@ const char* state_name(VmState state) {
       return "Running";
     case VmState::kPaused:
       return "Paused";
+  }
+  return "?";
+}
+
+const char* state_name(VfioState state) {
+  switch (state) {
+    case VfioState::kConfigured:
+      return "Configured";
+    case VfioState::kAttached:
+      return "Attached";
+    case VfioState::kAsked:
+      return "Removal asked";
   }
   return "?";
 }
@@ -61,6 +74,20 @@ struct Api::Execute {
   Answer operator()(GetVersion&) { return show(api.version_json()); }
   Answer operator()(GetVmConfig&) { return show(vm_json(vm.config())); }
   Answer operator()(GetMachine&) { return show(machine_json(vm.config().machine)); }
+  Answer operator()(GetVfios&) {
+    std::string list;
+    for (const VfioDevice& device : vm.vfios()) {
+      list += (list.empty() ? "" : ",") + vfio_json(device.config, state_name(device.state));
+    }
+    return show("[" + list + "]");
+  }
+  Answer operator()(GetVfio& command) {
+    for (const VfioDevice& device : vm.vfios()) {
+      if (device.config.id != command.id) continue;
+      return show(vfio_json(device.config, state_name(device.state)));
+    }
+    return http::fault("there is no device of the host '" + command.id + "'");
+  }
   Answer operator()(GetMetrics&) {
     return Response{
         .status = 200, .body = api.metrics_text(), .content_type = "text/plain; version=0.0.4"};
@@ -83,6 +110,13 @@ struct Api::Execute {
   }
   Answer operator()(PutNet& command) {
     return outcome(vm.put_net(std::move(command.net), std::move(descriptors)));
+  }
+  Answer operator()(PutVfio& command) {
+    return outcome(vm.put_vfio(std::move(command.device), std::move(descriptors)));
+  }
+  Answer operator()(DeleteVfio& command) {
+    vm.remove_vfio(command.id, command.by_force, Reply(*api.server_, ticket));
+    return std::nullopt;
   }
   Answer operator()(PutSerial& command) {
     return outcome(vm.put_serial(std::move(command.serial)));
@@ -114,6 +148,19 @@ struct Api::Execute {
   Answer operator()(FlushMetrics&) { return outcome(vm.flush_metrics()); }
   Answer operator()(Pause&) { return outcome(vm.pause()); }
   Answer operator()(Resume&) { return outcome(vm.resume()); }
+
+  /// WHY never with devices of the host: their state is in hardware that nobody can read.
+  Answer operator()(Snapshot&) {
+    std::string names;
+    for (const VfioDevice& device : vm.vfios()) {
+      names += (names.empty() ? "" : ", ") + device.config.id + " (" +
+               print_pci_address(device.config.address.value()) + ")";
+    }
+    const std::string_view why = "Mote takes and loads no snapshots yet";
+    if (names.empty()) return http::fault(std::string(why) + ".");
+    return http::fault(std::string(why) +
+                       ", and never of a guest that has devices of the host: " + names + ".");
+  }
 
   UniqueFd take_file() { return descriptors.empty() ? UniqueFd() : std::move(descriptors.front()); }
 

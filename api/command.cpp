@@ -17,10 +17,12 @@ using json::Need;
 using json::Reader;
 using json::Value;
 
-/// What the path names: "drives" and "rootfs" of "/drives/rootfs".
+/// What the path names: "drives" and "rootfs" of "/drives/rootfs", "force=true" behind a "?".
 struct Target {
   std::string_view resource;
   std::string_view id;
+  std::string_view query;
+  bool has_query = false;
   bool has_id = false;
   bool is_longer = false;
 };
@@ -37,6 +39,12 @@ Target target_of(std::string_view path) {
     return first;
   };
   Target target;
+  const std::size_t end = path.find('?');
+  target.has_query = end != std::string_view::npos;
+  if (target.has_query) {
+    target.query = path.substr(end + 1);
+    path = path.substr(0, end);
+  }
   target.resource = word();
   target.has_id = !path.empty();
   target.id = word();
@@ -146,6 +154,29 @@ Result<Command> put_net(const Request& request, const Target& target) {
   return Command{PutNet{std::move(net)}};
 }
 
+Result<Command> get_vfio(const Request&, const Target& target) {
+  if (!target.has_id) return Command{GetVfios{}};
+  TRY(check_id(target));
+  return Command{GetVfio{std::string(target.id)}};
+}
+
+Result<Command> put_vfio(const Request& request, const Target& target) {
+  VfioConfig device = TRY(read_body(request.body, &read_vfio));
+  TRY(match_ids(target.id, device.id));
+  return Command{PutVfio{std::move(device)}};
+}
+
+Result<Command> delete_vfio(const Request&, const Target& target) {
+  DeleteVfio command{.id = std::string(target.id)};
+  if (target.has_query) {
+    command.by_force = target.query == "force=true";
+    if (!command.by_force && target.query != "force=false") {
+      return Error::config("Only 'force=true' or 'force=false' can stand behind the '?'.");
+    }
+  }
+  return Command{std::move(command)};
+}
+
 Result<Command> patch_drive(const Request& request, const Target& target) {
   DriveUpdate drive = TRY(read_body(request.body, &read_drive_update));
   TRY(match_ids(target.id, drive.id));
@@ -188,29 +219,42 @@ Result<Command> plain_body(const Request& request, const Target&) {
   return Command{T{TRY(read_body(request.body, kRead))}};
 }
 
+/// What few requests have.
+struct Extras {
+  std::size_t descriptors = 0;  ///< as many may come with it
+  bool may_have_id = false;     ///< where it need not have one
+  bool may_have_query = false;
+};
+
 struct Route {
   Method method;
   std::string_view resource;
   bool has_id;
   Result<Command> (*parse)(const Request& request, const Target& target);
-  std::size_t descriptors = 0;  ///< as many may come with it
+  Extras extras = {};
 };
+
+/// A group or a device, and the address space that it is in.
+constexpr std::size_t kVfioDescriptors = 2;
 
 constexpr Route kRoutes[] = {
     {Method::kGet, "", false, &plain<GetInstance>},
     {Method::kGet, "version", false, &plain<GetVersion>},
     {Method::kGet, "vm", true, &plain<GetVmConfig>},  // vm/config
     {Method::kGet, "machine-config", false, &plain<GetMachine>},
+    {Method::kGet, "vfio-devices", false, &get_vfio, {.may_have_id = true}},
     {Method::kGet, "metrics", false, &plain<GetMetrics>},
     {Method::kGet, "events", false, &get_events},
     {Method::kGet, "timeline", false, &plain<GetTimeline>},
     {Method::kPut, "boot-source", false, &plain_body<PutBootSource, &read_boot_source>},
     {Method::kPut, "machine-config", false, &plain_body<PutMachine, &read_machine>},
     {Method::kPatch, "machine-config", false, &patch_machine},
-    {Method::kPut, "drives", true, &put_drive, 1},
-    {Method::kPatch, "drives", true, &patch_drive, 1},
-    {Method::kPut, "network-interfaces", true, &put_net, kMaxNetQueues},
+    {Method::kPut, "drives", true, &put_drive, {.descriptors = 1}},
+    {Method::kPatch, "drives", true, &patch_drive, {.descriptors = 1}},
+    {Method::kPut, "network-interfaces", true, &put_net, {.descriptors = kMaxNetQueues}},
     {Method::kPatch, "network-interfaces", true, &patch_net},
+    {Method::kPut, "vfio-devices", true, &put_vfio, {.descriptors = kVfioDescriptors}},
+    {Method::kDelete, "vfio-devices", true, &delete_vfio, {.may_have_query = true}},
     {Method::kPut, "serial", false, &plain_body<PutSerial, &read_serial>},
     {Method::kPut, "cpu-config", false, &plain_body<PutCpuConfig, &read_cpu_config>},
     {Method::kPut, "logger", false, &plain_body<PutLogger, &read_logger>},
@@ -247,7 +291,11 @@ Result<void> check_body(const Request& request) {
 const Route* find_route(const Request& request, const Target& target) {
   for (const Route& route : kRoutes) {
     if (route.method != request.method || route.resource != target.resource) continue;
-    if (target.is_longer || (target.has_id && !route.has_id)) return nullptr;
+    const Extras& extras = route.extras;
+    if (target.is_longer || (target.has_id && !route.has_id && !extras.may_have_id) ||
+        (target.has_query && !extras.may_have_query)) {
+      return nullptr;
+    }
     if (route.resource == "vm" && route.has_id && target.id != "config") return nullptr;
     return &route;
   }
@@ -260,12 +308,13 @@ Result<Command> parse_command(const Request& request) {
   const Target target = target_of(request.path);
   const std::string_view absent = why_absent(request.method, target.resource);
   if (!absent.empty()) return Error::config(std::string(absent));
+  if (target.resource == "snapshot") return Command{Snapshot{}};
   TRY(check_body(request));
   const Route* const route = find_route(request, target);
   if (route == nullptr) return invalid(request);
   if (route->has_id) TRY(check_id(target));
-  if (request.descriptors.size() > route->descriptors) {
-    return Error::config(route->descriptors == 0
+  if (request.descriptors.size() > route->extras.descriptors) {
+    return Error::config(route->extras.descriptors == 0
                              ? "This request takes no descriptors."
                              : "More descriptors came with the request than it takes.");
   }
@@ -282,9 +331,13 @@ struct PhaseOf {
   Phase operator()(const GetVersion&) const { return Phase::kAlways; }
   Phase operator()(const GetVmConfig&) const { return Phase::kAlways; }
   Phase operator()(const GetMachine&) const { return Phase::kAlways; }
+  Phase operator()(const GetVfios&) const { return Phase::kAlways; }
+  Phase operator()(const GetVfio&) const { return Phase::kAlways; }
+  Phase operator()(const DeleteVfio&) const { return Phase::kAlways; }
   Phase operator()(const GetMetrics&) const { return Phase::kAlways; }
   Phase operator()(const GetEvents&) const { return Phase::kAlways; }
   Phase operator()(const GetTimeline&) const { return Phase::kAlways; }
+  Phase operator()(const Snapshot&) const { return Phase::kAlways; }
   Phase operator()(const Stop&) const { return Phase::kAlways; }
   // What needs a guest.
   Phase operator()(const PatchDrive&) const { return Phase::kAfterStart; }

@@ -2,6 +2,7 @@
 // What a client can ask for, as types, and how a request becomes one of them. Pure.
 #pragma once
 
+#include <string>
 #include <string_view>
 #include <variant>
 #include <vector>
@@ -22,6 +23,10 @@ struct GetInstance {};
 struct GetVersion {};
 struct GetVmConfig {};
 struct GetMachine {};
+struct GetVfios {};
+struct GetVfio {
+  std::string id;
+};
 struct GetMetrics {};
 struct GetEvents {
   u64 after = 0;  ///< the last event that the client has seen
@@ -39,6 +44,9 @@ struct PutDrive {
 };
 struct PutNet {
   NetConfig net;
+};
+struct PutVfio {
+  VfioConfig device;
 };
 struct PutSerial {
   SerialConfig serial;
@@ -60,6 +68,11 @@ struct PatchNet {
   NetUpdate net;
 };
 
+struct DeleteVfio {
+  std::string id;
+  bool by_force = false;  ///< without asking the guest
+};
+
 struct Start {};
 struct Stop {
   u32 timeout_ms = 10'000;  ///< how long the guest may take before it is stopped anyway
@@ -69,10 +82,14 @@ struct FlushMetrics {};
 struct Pause {};
 struct Resume {};
 
-using Command = std::variant<GetInstance, GetVersion, GetVmConfig, GetMachine, GetMetrics,
-                             GetEvents, GetTimeline, PutBootSource, PutMachine, PutDrive, PutNet,
-                             PutSerial, PutCpuConfig, PutLogger, PutMetrics, PatchDrive, PatchNet,
-                             Start, Stop, SendCtrlAltDel, FlushMetrics, Pause, Resume>;
+/// What Mote does not have yet; why not depends on the guest.
+struct Snapshot {};
+
+using Command =
+    std::variant<GetInstance, GetVersion, GetVmConfig, GetMachine, GetVfios, GetVfio, GetMetrics,
+                 GetEvents, GetTimeline, PutBootSource, PutMachine, PutDrive, PutNet, PutVfio,
+                 PutSerial, PutCpuConfig, PutLogger, PutMetrics, PatchDrive, PatchNet, DeleteVfio,
+                 Start, Stop, SendCtrlAltDel, FlushMetrics, Pause, Resume, Snapshot>;
 
 /// What a request asks for. The Error's message is for the client.
 Result<Command> parse_command(const http::Request& request);

@@ -27,6 +27,18 @@ class Reply {
   u64 ticket_;
 };
 
+/// Where a device of the host is.
+enum class VfioState : u8 {
+  kConfigured,  ///< the guest will have it
+  kAttached,    ///< it has it
+  kAsked,       ///< it has been asked to give it back
+};
+
+struct VfioDevice {
+  VfioConfig config;  ///< with its id
+  VfioState state = VfioState::kConfigured;
+};
+
 class Controller {
  public:
   virtual ~Controller() = default;
@@ -43,6 +55,9 @@ class Controller {
   virtual Result<void> put_drive(BlockConfig drive, UniqueFd file) = 0;
   /// `taps` are those that the client handed over, one per queue pair, or none.
   virtual Result<void> put_net(NetConfig net, std::vector<UniqueFd> taps) = 0;
+  /// `descriptors`, if there are any: its group's or its own, and that of the address space if it
+  /// is the first one there.
+  virtual Result<void> put_vfio(VfioConfig device, std::vector<UniqueFd> descriptors) = 0;
   virtual Result<void> put_serial(SerialConfig serial) = 0;
   virtual Result<void> put_cpu_config(std::vector<CpuidMask> cpuid) = 0;
   virtual Result<void> put_logger(const LoggerConfig& logger) = 0;
@@ -59,6 +74,11 @@ class Controller {
   virtual Result<void> flush_metrics() = 0;
 
   // At any time.
+  /// Those that the guest has or will have.
+  virtual std::vector<VfioDevice> vfios() = 0;
+  /// Before the start: forgets the device. Later: asks the guest for it, and answers; by force:
+  /// takes it, and answers when the host has it.
+  virtual void remove_vfio(const std::string& id, bool by_force, Reply reply) = 0;
   /// Asks the guest to end and sees to it when `timeout_ms` have passed. Without a guest, and
   /// behind it, the process ends.
   virtual void stop(u32 timeout_ms, Reply reply) = 0;

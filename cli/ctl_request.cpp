@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/json/writer.hpp"
+#include "core/pci_address.hpp"
 #include "core/text.hpp"
 #include "vmm/config/nearest.hpp"
 #include "vmm/config/option_words.hpp"
@@ -20,6 +21,7 @@ using http::Method;
 
 constexpr u32 kStopMs = 10'000;       // as long as the API gives a guest by itself
 constexpr u64 kStopSlackMs = 10'000;  // until the answer, on top
+constexpr u64 kResetMs = 60'000;      // until a device has been reset
 
 Result<u64> parse_count(std::string_view text) {
   u64 number = 0;
@@ -116,7 +118,7 @@ Result<CtlRequest> status(Line line) {
 Result<CtlRequest> drive(Line line) {
   static constexpr RateOption kRates[] = {{"bandwidth", "bandwidth", &parse_size},
                                           {"operations", "ops", &parse_count}};
-  const std::string& id = line.operands[1];
+  const std::string& id = line.operands.back();
   json::Writer body;
   body.begin_object().key("drive_id").string(id);
   if (const std::string* const path = line.argument("path")) {
@@ -131,13 +133,28 @@ Result<CtlRequest> net(Line line) {
                                        {"rx-frames", "ops", &parse_count}};
   static constexpr RateOption kTx[] = {{"tx-bandwidth", "bandwidth", &parse_size},
                                        {"tx-frames", "ops", &parse_count}};
-  const std::string& id = line.operands[1];
+  const std::string& id = line.operands.back();
   json::Writer body;
   body.begin_object().key("iface_id").string(id);
   TRY(add_limiter(line, "rx_rate_limiter", kRx, body));
   TRY(add_limiter(line, "tx_rate_limiter", kTx, body));
   return CtlRequest{
       .call = {Method::kPatch, "/network-interfaces/" + id, body.end_object().take()}};
+}
+
+Result<CtlRequest> add_vfio(Line line) {
+  const std::string& id = line.operands.back();
+  const PciAddress address = TRY(parse_pci_address(*line.argument("address")));
+  json::Writer body;
+  body.begin_object().key("id").string(id);
+  body.key("address").string(print_pci_address(address)).end_object();
+  return CtlRequest{.call = {Method::kPut, "/vfio-devices/" + id, body.take()}};
+}
+
+Result<CtlRequest> remove_vfio(Line line) {
+  const std::string query = line.has("force") ? "?force=true" : "";
+  return CtlRequest{
+      .call = {Method::kDelete, "/vfio-devices/" + line.operands.back() + query, {}, kResetMs}};
 }
 
 constexpr CtlVerb kVerbs[] = {
@@ -192,20 +209,38 @@ constexpr CtlVerb kVerbs[] = {
      "ID",
      "change the file behind a disk, or its limits",
      {"path", "bandwidth", "operations"},
-     &drive},
+     &drive,
+     true},
     {"net",
      "ID",
      "change the limits of a network interface",
      {"rx-bandwidth", "rx-frames", "tx-bandwidth", "tx-frames"},
-     &net},
+     &net,
+     true},
+    {"vfio list",
+     "",
+     "show the devices of the host that the guest has",
+     {},
+     [](Line) -> Result<CtlRequest> { return get("/vfio-devices", CtlShow::kBody); }},
+    {"vfio add", "ID", "give the guest one, before it starts", {"address"}, &add_vfio, true},
+    {"vfio remove", "ID", "ask the guest for one, or --force", {"force"}, &remove_vfio},
 };
 
-Result<const CtlVerb*> find_verb(std::string_view word) {
+/// How many words `verb` has.
+std::size_t word_count(const CtlVerb& verb) {
+  return verb.name.find(' ') == std::string_view::npos ? 1 : 2;
+}
+
+Result<const CtlVerb*> find_verb(const std::vector<std::string>& words) {
+  const std::string two = words.size() < 2 ? words[0] : words[0] + " " + words[1];
   std::vector<std::string_view> known;
+  bool is_half = false;
   for (const CtlVerb& verb : kVerbs) {
-    if (verb.name == word) return &verb;
+    if (verb.name == (word_count(verb) == 1 ? words[0] : two)) return &verb;
+    is_half = is_half || verb.name.starts_with(words[0] + " ");
     known.push_back(verb.name);
   }
+  const std::string& word = is_half ? two : words[0];
   return Error::config("'" + std::string(word) + "' is nothing to ask of a VM" +
                        did_you_mean(word, known) + " -- 'mote ctl --help' lists what is");
 }
@@ -213,7 +248,7 @@ Result<const CtlVerb*> find_verb(std::string_view word) {
 /// Whether the words behind the verb are those that it takes.
 Result<void> check_words(const CtlVerb& verb, const CommandLine& line) {
   const std::string name = "'mote ctl " + std::string(verb.name) + "'";
-  const std::size_t count = verb.operand.empty() ? 1 : 2;
+  const std::size_t count = word_count(verb) + (verb.operand.empty() ? 0 : 1);
   if (line.operands.size() < count) return Error::config(name + " needs the id of a device");
   if (line.operands.size() > count) {
     return Error::config(name + " takes no argument '" + line.operands[count] + "'");
@@ -227,17 +262,15 @@ Result<void> check_words(const CtlVerb& verb, const CommandLine& line) {
     }
     has_own = true;
   }
-  if (count == 1) return {};
-  const std::string& id = line.operands[1];
+  if (verb.operand.empty()) return {};
+  const std::string& id = line.operands.back();
   const bool valid = !id.empty() && std::all_of(id.begin(), id.end(), [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
            c == '-';
   });
   if (!valid) return Error::config("'" + id + "' is no id of a device");
-  if (!has_own)
-    return Error::config(name +
-                         " needs something to change -- 'mote ctl --help' lists what can be");
-  return {};
+  if (has_own || !verb.needs_option) return {};
+  return Error::config(name + " needs something to change -- 'mote ctl --help' lists what can be");
 }
 
 }  // namespace
@@ -250,7 +283,7 @@ Result<CtlRequest> ctl_request(const CommandLine& line) {
   if (line.operands.empty()) {
     return Error::config("nothing to ask of a VM -- 'mote ctl --help' lists what can be");
   }
-  const CtlVerb& verb = *TRY(find_verb(line.operands[0]));
+  const CtlVerb& verb = *TRY(find_verb(line.operands));
   TRY(check_words(verb, line));
   const std::string* const socket = line.argument("api-sock");
   if (socket == nullptr || socket->empty()) {

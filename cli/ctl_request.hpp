@@ -29,12 +29,13 @@ struct CtlRequest {
 
 /// A thing that can be asked of a VM.
 struct CtlVerb {
-  std::string_view name;
+  std::string_view name;     ///< a word or two
   std::string_view operand;  ///< what the help calls the word behind it, or empty
   std::string_view help;     ///< one line
-  /// Those that it takes, besides --api-sock and --help; with an operand, one is needed.
+  /// Those that it takes, besides --api-sock and --help.
   std::array<std::string_view, 4> options;
   Result<CtlRequest> (*make)(const CommandLine& line);  ///< all but the socket
+  bool needs_option = false;                            ///< one of them at least
 };
 
 /// In the order of the help.

@@ -87,7 +87,7 @@ Result<void> add_net(std::string_view argument, VmConfig& config) {
 }
 
 Result<void> add_vfio(std::string_view argument, VmConfig& config) {
-  config.vfios.push_back({TRY(parse_pci_address(argument))});
+  config.vfios.push_back({.address = TRY(parse_pci_address(argument))});
   return {};
 }
 
@@ -170,6 +170,9 @@ constexpr Option kNoSandbox = {"no-sandbox", Argument::kNone, "",
 constexpr Option kLimit = {"limit", Argument::kRequired, "LIMITS",
                            "what the VM may take: cpu=1.5,memory=256MiB,pids=32...", set_limits};
 
+constexpr Option kVfio = {"vfio", Argument::kRequired, "ADDR",
+                          "a PCI function of the host: see 'mote vfio'", add_vfio};
+
 constexpr Option kRunOptions[] = {
     {"kernel", Argument::kRequired, "FILE", "guest kernel: PVH or 64-bit ELF, or bzImage",
      set_kernel},
@@ -182,7 +185,7 @@ constexpr Option kRunOptions[] = {
      add_block},
     {"net", Argument::kRequired, "NET", "a network interface: TAP[,mac=MAC][,queues=N]...",
      add_net},
-    {"vfio", Argument::kRequired, "ADDR", "a PCI function of the host: see 'mote vfio'", add_vfio},
+    kVfio,
     {"io-threads", Argument::kRequired, "N", "threads that serve devices, 1 to 8 (default 1)",
      set_io_threads},
     {"poll-us", Argument::kRequired, "N",
@@ -218,6 +221,7 @@ constexpr Option kServeOptions[] = {
     {"dir", Argument::kRequired, "FOLDER", "let clients name files below FOLDER; may be repeated",
      nullptr},
     {"tap", Argument::kRequired, "NAME", "let clients name this tap; may be repeated", nullptr},
+    kVfio,
     {"log-path", Argument::kRequired, "FILE", "file or FIFO that the log goes to", nullptr},
     {"log-level", Argument::kRequired, "LEVEL", "off, error, warning (default), info or debug",
      nullptr},
@@ -241,6 +245,8 @@ constexpr Option kCtlOptions[] = {
     {"timeout", Argument::kRequired, "MS", "stop: milliseconds for the guest (default 10000)",
      nullptr},
     {"json", Argument::kNone, "", "status: as JSON", nullptr},
+    {"address", Argument::kRequired, "ADDR", "vfio add: the PCI function of the host", nullptr},
+    {"force", Argument::kNone, "", "vfio remove: without asking the guest", nullptr},
     {"path", Argument::kRequired, "FILE", "drive: the new file, as the VM's process finds it",
      nullptr},
     {"bandwidth", Argument::kRequired, "RATE", "drive: bytes, as in 10MiB,burst=64MiB or none",

@@ -14,13 +14,14 @@ enum class ThreadRole {
   kStart,       ///< builds the machine: after Mote has locked itself in, before the guest runs
   kVcpu,        ///< runs a vCPU and serves its exits
   kVcpuVfio,    ///< the same, of a guest that has devices of the host
+  kUnplug,      ///< takes devices of the host away from the guest
   kLoop,        ///< serves an event loop
   kApi,         ///< serves the API's socket
   kSupervisor,  ///< the parent process, which waits for the one that holds the machine
 };
-inline constexpr ThreadRole kThreadRoles[] = {ThreadRole::kStart,    ThreadRole::kVcpu,
-                                              ThreadRole::kVcpuVfio, ThreadRole::kLoop,
-                                              ThreadRole::kApi,      ThreadRole::kSupervisor};
+inline constexpr ThreadRole kThreadRoles[] = {
+    ThreadRole::kStart, ThreadRole::kVcpu, ThreadRole::kVcpuVfio,  ThreadRole::kUnplug,
+    ThreadRole::kLoop,  ThreadRole::kApi,  ThreadRole::kSupervisor};
 
 /// Confines the calling thread, for good, to what `role` needs. A sealed thread can be sealed once
 /// more, but only into a role that may do less. An Error: the thread must not go on. Null stands

@@ -76,9 +76,6 @@ Result<void> take_config(const CommandLine& line, ServeOptions& options) {
   }
   TRY(apply_settings(line, options.config.vm));
   if (options.starts) TRY(validate(options.config.vm));
-  if (!options.config.vm.vfios.empty()) {
-    return Error::config("vfio: 'mote serve' passes no devices of the host -- use 'mote run'");
-  }
   return {};
 }
 

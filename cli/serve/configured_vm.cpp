@@ -4,10 +4,12 @@
 #include <algorithm>
 #include <utility>
 
+#include "devices/vfio/taking.hpp"
 #include "vmm/config/resource_rules.hpp"
 #include "vmm/config/validate.hpp"
 
 namespace mote {
+
 void ConfiguredVm::take(VmConfig config, HostFiles files) {
   kernel_ = std::move(files.kernel);
   initrd_ = std::move(files.initrd);
@@ -18,6 +20,9 @@ void ConfiguredVm::take(VmConfig config, HostFiles files) {
   for (std::size_t i = 0; i < config.nets.size(); ++i) {
     config.nets[i].id = net_id(config.nets[i], i);
     taps_.emplace(config.nets[i].id, std::move(files.taps[i]));
+  }
+  for (std::size_t i = 0; i < config.vfios.size(); ++i) {
+    config.vfios[i].id = vfio_id(config.vfios[i], i);
   }
   serial_ = std::move(files.serial);
   config_ = std::move(config);
@@ -113,6 +118,61 @@ Result<void> ConfiguredVm::put_net(NetConfig net, std::vector<UniqueFd> taps) {
   return {};
 }
 
+/// Has it join the others.
+Result<void> ConfiguredVm::open_device(const PciAddress& address,
+                                       std::vector<UniqueFd> descriptors) {
+  if (!descriptors.empty()) {
+    const bool has_space = descriptors.size() > 1;
+    if (has_space && devices_) {
+      return Error::config(
+          "there is an address space already -- pass the descriptor of the group, or of the "
+          "device, alone");
+    }
+    if (!has_space && !devices_) {
+      return Error::config(
+          "there is no address space yet -- pass a descriptor of /dev/vfio/vfio behind the "
+          "group's, or of /dev/iommu behind the device's");
+    }
+    if (!has_space) return devices_->join(address, std::move(descriptors.front()));
+    auto space = TRY(vfio::adopt_address_space(std::move(descriptors.back())));
+    TRY(space->join(address, std::move(descriptors.front())));
+    devices_ = std::move(space);
+    return {};
+  }
+  if (sandboxed_) {
+    const std::string name = print_pci_address(address);
+    return Error::config("device " + name +
+                         " is not to be had in the sandbox -- name it at the start (mote serve "
+                         "--vfio " +
+                         name + "), or pass descriptors of its group and a container");
+  }
+  const vfio::HostFunctions host;
+  if (devices_) return vfio::join(host, *devices_, address);
+  devices_ = TRY(vfio::open_address_space(host, std::span(&address, 1)));
+  return {};
+}
+
+Result<void> ConfiguredVm::put_vfio(VfioConfig device, std::vector<UniqueFd> descriptors) {
+  std::vector<VfioConfig> devices = config_.vfios;
+  TRY(mote::put_vfio(devices, device));
+  const PciAddress& address = device.address.value();
+  if (!devices_ || !devices_->has(address)) TRY(open_device(address, std::move(descriptors)));
+  const VfioConfig* const before = find_vfio(config_.vfios, device.id);
+  if (before != nullptr && before->address != address) {
+    static_cast<void>(devices_->leave(before->address.value()));
+  }
+  config_.vfios = std::move(devices);
+  return {};
+}
+
+bool ConfiguredVm::forget_vfio(const std::string& id) {
+  const VfioConfig* const device = find_vfio(config_.vfios, id);
+  if (device == nullptr) return false;
+  static_cast<void>(devices_->leave(device->address.value()));
+  config_.vfios.erase(config_.vfios.begin() + (device - config_.vfios.data()));
+  return true;
+}
+
 Result<void> ConfiguredVm::put_serial(SerialConfig serial) {
   auto end = ConsoleEnd::open(serial);
   if (!end) return in_reach(std::move(end).error());
@@ -145,6 +205,11 @@ Result<HostFiles> ConfiguredVm::share_files() const {
   for (const NetConfig& net : config_.nets) {
     files.taps.push_back(TRY(taps_.at(net.id)->duplicate()));
   }
+  if (!config_.vfios.empty()) {
+    std::vector<PciAddress> addresses;
+    for (const VfioConfig& device : config_.vfios) addresses.push_back(device.address.value());
+    files.devices = TRY(PassedDevices::open(config_, TRY(devices_->duplicate(addresses))));
+  }
   files.serial = TRY(serial_ ? serial_->duplicate() : ConsoleEnd::open(config_.serial));
   return files;
 }
@@ -155,6 +220,7 @@ void ConfiguredVm::close_files() {
   images_.clear();
   taps_.clear();
   declared_.clear();
+  devices_.reset();
   serial_.reset();
 }
 

@@ -24,21 +24,26 @@ using TapsByName = std::map<std::string, std::unique_ptr<virtio::Tap>>;
 /// Each change is made as a whole, or not at all.
 class ConfiguredVm {
  public:
-  /// `sandboxed`: files are found as the sandbox shows them, and of taps `declared` alone, which
-  /// were opened before the lock-in.
-  ConfiguredVm(bool sandboxed, TapsByName declared)
-      : sandboxed_(sandboxed), declared_(std::move(declared)) {}
+  /// `sandboxed`: files are found as the sandbox shows them, and of taps and devices of the host
+  /// those alone that were opened before the lock-in, `taps` and what has joined `devices`.
+  ConfiguredVm(bool sandboxed, TapsByName taps, std::unique_ptr<vfio::AddressSpace> devices)
+      : sandboxed_(sandboxed), declared_(std::move(taps)), devices_(std::move(devices)) {}
 
   const VmConfig& config() const { return config_; }
   VmConfig& config() { return config_; }
 
-  /// Takes over all of `config`, whose files have been opened.
+  /// Takes over all of `config`, whose files have been opened; its devices are among those of the
+  /// constructor.
   void take(VmConfig config, HostFiles files);
   Result<void> put_boot_source(KernelConfig kernel);
   /// `file` is open when the client has passed it.
   Result<void> put_drive(const BlockConfig& drive, UniqueFd file);
   /// `taps` are those that the client has passed, or none.
   Result<void> put_net(NetConfig net, std::vector<UniqueFd> taps);
+  /// `descriptors`: see api::Controller.
+  Result<void> put_vfio(VfioConfig device, std::vector<UniqueFd> descriptors);
+  /// Lets go of it. False: there is none.
+  bool forget_vfio(const std::string& id);
   Result<void> put_serial(SerialConfig serial);
 
   /// The configuration, checked as a whole.
@@ -54,6 +59,7 @@ class ConfiguredVm {
   Error in_reach(Error error) const;
 
  private:
+  Result<void> open_device(const PciAddress& address, std::vector<UniqueFd> descriptors);
   Result<std::unique_ptr<virtio::Tap>> open_tap(const NetConfig& net, std::vector<UniqueFd> taps);
 
   const bool sandboxed_;
@@ -63,6 +69,7 @@ class ConfiguredVm {
   std::optional<ImageFile> initrd_;
   std::map<std::string, virtio::BlockImage> images_;  // by the drive's id
   TapsByName taps_;                                   // by the interface's id
+  std::unique_ptr<vfio::AddressSpace> devices_;       // also some that nobody has named yet
   std::optional<ConsoleEnd> serial_;
 };
 

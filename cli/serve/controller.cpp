@@ -11,6 +11,7 @@
 
 #include "core/json/writer.hpp"
 #include "core/log.hpp"
+#include "core/pci_address.hpp"
 #include "vmm/config/resource_rules.hpp"
 #include "vmm/machine/buckets.hpp"
 
@@ -105,6 +106,7 @@ Result<void> VmController::make_launch() {
                                .vcpu_name = vm_.vcpu_name,
                                .timeline = &timeline_,
                                .on_over = Completion::to<&VmController::on_over>(this),
+                               .on_unplugged = Completion::to<&VmController::on_unplugged>(this),
                                .signals = vm_.signals.get()}));
   return {};
 }
@@ -150,6 +152,85 @@ void VmController::on_over(i32) {
   server_->stop();
 }
 
+/// On a thread of its own. What is configured does not change any more.
+void VmController::on_unplugged(i32 position) {
+  const auto device = static_cast<std::size_t>(position);
+  tell_of_device("unplugged", device);
+  std::vector<api::Reply> replies;
+  {
+    const std::lock_guard guard(lock_);
+    std::erase_if(unplug_replies_, [&](const auto& waiting) {
+      if (waiting.first == device) replies.push_back(waiting.second);
+      return waiting.first == device;
+    });
+  }
+  for (const api::Reply& reply : replies) reply.give({});
+}
+
+void VmController::tell_of_device(std::string_view event, std::size_t position) {
+  const VfioConfig& device = configured_.config().vfios.at(position);
+  events_->publish(event, member("id", device.id) + "," +
+                              member("address", print_pci_address(device.address.value())));
+}
+
+bool VmController::is_gone(std::size_t position) const {
+  return state_ != VmState::kNotStarted &&
+         machine_->unplug()->state(position) == PassedState::kGone;
+}
+
+/// Without the devices that the host has again.
+VmConfig VmController::config() {
+  VmConfig config = configured_.config();
+  for (std::size_t position = config.vfios.size(); position-- > 0;) {
+    if (is_gone(position))
+      config.vfios.erase(config.vfios.begin() + static_cast<std::ptrdiff_t>(position));
+  }
+  return config;
+}
+
+std::vector<api::VfioDevice> VmController::vfios() {
+  std::vector<api::VfioDevice> devices;
+  const std::vector<VfioConfig>& configured = configured_.config().vfios;
+  for (std::size_t position = 0; position < configured.size(); ++position) {
+    api::VfioDevice device{.config = configured[position]};
+    if (state_ != VmState::kNotStarted) {
+      const PassedState state = machine_->unplug()->state(position);
+      if (state == PassedState::kGone) continue;
+      device.state =
+          state == PassedState::kAsked ? api::VfioState::kAsked : api::VfioState::kAttached;
+    }
+    devices.push_back(std::move(device));
+  }
+  return devices;
+}
+
+void VmController::remove_vfio(const std::string& id, bool by_force, api::Reply reply) {
+  std::vector<VfioConfig>& devices = configured_.config().vfios;
+  const VfioConfig* const device = find_vfio(devices, id);
+  const auto position = static_cast<std::size_t>(device - devices.data());
+  if (device == nullptr || is_gone(position)) {
+    return reply.give(Error::config("there is no device of the host '" + id + "'"));
+  }
+  if (state_ == VmState::kNotStarted) {
+    configured_.forget_vfio(id);
+    tell("vfio-devices/" + id);
+    return reply.give({});
+  }
+  if (!by_force) {
+    tell_of_device("unplug-asked", position);
+    machine_->unplug()->ask(position);
+    return reply.give({});
+  }
+  bool is_late = false;
+  {
+    const std::lock_guard guard(lock_);
+    is_late = is_gone(position);
+    if (!is_late) unplug_replies_.emplace_back(position, reply);
+  }
+  if (is_late) return reply.give({});
+  machine_->unplug()->take(position);
+}
+
 void VmController::tell(std::string_view what) {
   events_->publish("configured", member("part", what));
 }
@@ -177,6 +258,13 @@ Result<void> VmController::put_net(NetConfig net, std::vector<UniqueFd> taps) {
   const std::string id = net.id;
   TRY(configured_.put_net(std::move(net), std::move(taps)));
   tell("network-interfaces/" + id);
+  return {};
+}
+
+Result<void> VmController::put_vfio(VfioConfig device, std::vector<UniqueFd> descriptors) {
+  const std::string id = device.id;
+  TRY(configured_.put_vfio(std::move(device), std::move(descriptors)));
+  tell("vfio-devices/" + id);
   return {};
 }
 

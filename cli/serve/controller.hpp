@@ -27,20 +27,24 @@ struct ServedVm {
   ThreadSeal seal = nullptr;
   const char* vcpu_name = "vcpu";  ///< see Machine::prepare_to_run
   bool sandboxed = false;
-  Transport transport = Transport::kMmio;  ///< of devices that clients configure
-  TapsByName taps;                         ///< opened before the lock-in
-  UniqueFd signals;                        ///< a signalfd
+  Transport transport = Transport::kMmio;       ///< of devices that clients configure
+  TapsByName taps;                              ///< opened before the lock-in
+  std::unique_ptr<vfio::AddressSpace> devices;  ///< likewise
+  UniqueFd signals;                             ///< a signalfd
   RawTerminal* terminal = nullptr;  ///< given to the guest when it starts; null: there is none
   LogFormat log_format = LogFormat::kPlain;
   std::string id;
 };
 
-/// Lives until the process ends, once a guest was started. Thread: the server's, but for `on_over`.
+/// Lives until the process ends, once a guest was started. Thread: the server's, but for `on_over`
+/// and `on_unplugged`.
 class VmController final : public api::Controller, private http::Watcher {
  public:
   /// `timeline` outlives this.
   VmController(ServedVm vm, Timeline& timeline)
-      : vm_(std::move(vm)), timeline_(timeline), configured_(vm_.sandboxed, std::move(vm_.taps)) {
+      : vm_(std::move(vm)),
+        timeline_(timeline),
+        configured_(vm_.sandboxed, std::move(vm_.taps), std::move(vm_.devices)) {
     configured_.config().machine.transport = vm_.transport;
   }
 
@@ -54,12 +58,13 @@ class VmController final : public api::Controller, private http::Watcher {
   ExitCode finish();
 
   api::VmState state() override { return state_; }
-  VmConfig config() override { return configured_.config(); }
+  VmConfig config() override;
 
   Result<void> put_boot_source(KernelConfig kernel) override;
   Result<void> put_machine(const MachineUpdate& update) override;
   Result<void> put_drive(BlockConfig drive, UniqueFd file) override;
   Result<void> put_net(NetConfig net, std::vector<UniqueFd> taps) override;
+  Result<void> put_vfio(VfioConfig device, std::vector<UniqueFd> descriptors) override;
   Result<void> put_serial(SerialConfig serial) override;
   Result<void> put_cpu_config(std::vector<CpuidMask> cpuid) override;
   Result<void> put_logger(const LoggerConfig& logger) override;
@@ -73,6 +78,8 @@ class VmController final : public api::Controller, private http::Watcher {
   Result<void> send_ctrl_alt_del() override;
   Result<void> flush_metrics() override;
 
+  std::vector<api::VfioDevice> vfios() override;
+  void remove_vfio(const std::string& id, bool by_force, api::Reply reply) override;
   void stop(u32 timeout_ms, api::Reply reply) override;
   void collect(MetricsSink& sink) override;
   std::string timeline() override { return timeline_.chrome_trace(); }
@@ -81,6 +88,9 @@ class VmController final : public api::Controller, private http::Watcher {
   void on_readable(int fd) override;
   void on_signal();
   void on_over(i32);
+  void on_unplugged(i32 position);
+  void tell_of_device(std::string_view event, std::size_t position);
+  bool is_gone(std::size_t position) const;
   Result<void> make_launch();
   void prepare_launch();
   void tell(std::string_view what);
@@ -102,8 +112,9 @@ class VmController final : public api::Controller, private http::Watcher {
   Machine* machine_ = nullptr;    // from the moment that it is built
   std::optional<ExitCode> code_;  // of an end without a guest
 
-  std::mutex lock_;  // guards the two below
+  std::mutex lock_;  // guards the three below
   std::vector<api::Reply> stop_replies_;
+  std::vector<std::pair<std::size_t, api::Reply>> unplug_replies_;  // by the device's position
   bool over_ = false;
 };
 

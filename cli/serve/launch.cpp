@@ -145,9 +145,11 @@ Result<void> Launch::build_machine() {
   while (io_.size() < loop_count(config_)) TRY(start_io_thread(loop_options(config_)));
   TRY(make_vm({config_.machine, config_.cpuid}));
   context_.system.reset();
+  TRY(files_->devices.reach(*vm_));
   if (context_.seal != nullptr) TRY(context_.seal(ThreadRole::kStart));
   machine_ = TRY(Machine::create(config_, *std::exchange(vm_, std::nullopt),
                                  *std::exchange(files_, std::nullopt), io_, *context_.timeline));
+  if (machine_->unplug() != nullptr) machine_->unplug()->set_listener(context_.on_unplugged);
   session_.emplace(*machine_, context_.on_over, context_.signals);
   return {};
 }

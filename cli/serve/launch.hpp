@@ -32,6 +32,7 @@ struct LaunchContext {
   const char* vcpu_name = "vcpu";  ///< a literal: what threads of vCPUs are called, with a number
   Timeline* timeline = nullptr;    ///< outlives them
   Completion on_over;              ///< see Session
+  Completion on_unplugged;         ///< see Unplug
   int signals = -1;                ///< see Session
 };
 

@@ -2,6 +2,7 @@
 #include "cli/serve/serve.hpp"
 
 #include <malloc.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -19,6 +20,7 @@
 #include "cli/timeline_report.hpp"
 #include "cli/version.hpp"
 #include "core/thread.hpp"
+#include "devices/vfio/taking.hpp"
 
 namespace mote {
 namespace {
@@ -49,6 +51,21 @@ Result<TapsByName> open_taps(const std::vector<std::string>& names) {
     taps.emplace(name, TRY(virtio::Tap::open({.name = name})));
   }
   return taps;
+}
+
+/// Devices of the host, for clients to name. Behind the lock-in nobody may lock more memory than
+/// the limit says, so it is raised as far as the user may.
+Result<std::unique_ptr<vfio::AddressSpace>> open_devices(const std::vector<VfioConfig>& devices) {
+  if (devices.empty()) return std::unique_ptr<vfio::AddressSpace>();
+  std::vector<PciAddress> addresses;
+  for (const VfioConfig& device : devices) addresses.push_back(device.address.value());
+  auto space = TRY(vfio::open_address_space(vfio::HostFunctions(), addresses));
+  rlimit limit{.rlim_cur = RLIM_INFINITY, .rlim_max = RLIM_INFINITY};
+  if (::setrlimit(RLIMIT_MEMLOCK, &limit) != 0 && ::getrlimit(RLIMIT_MEMLOCK, &limit) == 0) {
+    limit.rlim_cur = limit.rlim_max;
+    ::setrlimit(RLIMIT_MEMLOCK, &limit);
+  }
+  return space;
 }
 
 api::Identity identity_of(const ServeOptions& options) {
@@ -87,13 +104,14 @@ Result<ExitCode> serve_vm(const ServeOptions& options, Outside& outside, Confine
               .sandboxed = config.sandbox.enabled,
               .transport = config.machine.transport,
               .taps = TRY(open_taps(options.taps)),
+              .devices = TRY(open_devices(config.vfios)),
               .signals = TRY(signals_to_read(signals)),
               .terminal = outside.terminal ? &*outside.terminal : nullptr,
               .log_format = options.log_format,
               .id = options.id};
   const TimelineReport timeline_report = TRY(TimelineReport::open(config.timeline));
   std::optional<HostFiles> files;
-  if (options.starts) files = TRY(HostFiles::open(config));
+  if (options.starts) files = TRY(HostFiles::open_but_devices(config));
   if (files && !files->serial.pty_path.empty()) {
     std::fprintf(stderr, "mote: serial port: %s\n", files->serial.pty_path.c_str());
   }

@@ -89,12 +89,14 @@ void Host::Ports::write(u64 offset, std::span<const std::byte> data) {
 }
 
 void Host::Home::read(u64 offset, std::span<std::byte> data) {
-  if (!function_.answers(bar_)) return fill_ones(data);
+  const Gate::Pass pass(gate_);
+  if (!pass || !function_.answers(bar_)) return fill_ones(data);
   function_.read_bar(bar_, offset, data);
 }
 
 void Host::Home::write(u64 offset, std::span<const std::byte> data) {
-  if (function_.answers(bar_)) function_.write_bar(bar_, offset, data);
+  const Gate::Pass pass(gate_);
+  if (pass && function_.answers(bar_)) function_.write_bar(bar_, offset, data);
 }
 
 Host::Host(const Windows& windows) : below_4g_(windows.below_4g), above_4g_(windows.above_4g) {
@@ -107,16 +109,17 @@ Result<u32> Host::add(Function& function, Bus& mmio) {
     return Error::config(std::string(function.name()) +
                          format(": no place on the PCI bus is left -- it has %u", kDevices - 1));
   }
+  const auto device = static_cast<u32>(slot - functions_.begin());
   const Bars bars = function.bars();
   for (u32 bar = 0; bar < kBarCount; ++bar) {
     if (bars[bar].size == 0) continue;
     const Gpa home = TRY(take_room(bars[bar], function.name()));
     function.place_bar(bar, home);
-    homes_.push_back(std::make_unique<Home>(function, bar));
+    homes_.push_back(std::make_unique<Home>(function, gates_[device], bar));
     mmio.add(home.raw(), bars[bar].size, *homes_.back());
   }
   *slot = &function;
-  return static_cast<u32>(slot - functions_.begin());
+  return device;
 }
 
 Result<Gpa> Host::take_room(const Bar& bar, std::string_view name) {
@@ -136,22 +139,27 @@ Result<Gpa> Host::take_room(const Bar& bar, std::string_view name) {
                                                   bar.size / kKiB));
 }
 
-Function* Host::find(u64 address) const {
-  const bool is_first = (address >> kFunctionShift & kFunctionMask) == 0;
+/// The device that `address` lies in, if there is or was a function.
+std::optional<u32> Host::find(u64 address) const {
   const u64 device = address >> kDeviceShift;
-  return is_first && device < kDevices ? functions_[device] : nullptr;
+  const bool is_first = (address >> kFunctionShift & kFunctionMask) == 0;
+  if (!is_first || device >= kDevices || functions_[device] == nullptr) return std::nullopt;
+  return static_cast<u32>(device);
 }
 
 void Host::read_config(u64 address, std::span<std::byte> data) {
-  Function* const function = find(address);
-  if (function == nullptr || !is_one_word(address, data.size())) return fill_ones(data);
-  function->read_config(static_cast<u32>(address % kConfigSize), data);
+  const auto device = find(address);
+  if (!device || !is_one_word(address, data.size())) return fill_ones(data);
+  const Gate::Pass pass(gates_[*device]);
+  if (!pass) return fill_ones(data);
+  functions_[*device]->read_config(static_cast<u32>(address % kConfigSize), data);
 }
 
 void Host::write_config(u64 address, std::span<const std::byte> data) {
-  Function* const function = find(address);
-  if (function == nullptr || !is_one_word(address, data.size())) return;
-  function->write_config(static_cast<u32>(address % kConfigSize), data);
+  const auto device = find(address);
+  if (!device || !is_one_word(address, data.size())) return;
+  const Gate::Pass pass(gates_[*device]);
+  if (pass) functions_[*device]->write_config(static_cast<u32>(address % kConfigSize), data);
 }
 
 u32 Host::address() const {

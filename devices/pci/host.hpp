@@ -6,9 +6,11 @@
 #include <array>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 #include "core/bus.hpp"
+#include "core/gate.hpp"
 #include "core/result.hpp"
 #include "core/types.hpp"
 #include "devices/pci/config_space.hpp"
@@ -23,7 +25,7 @@ struct Windows {
 };
 
 /// Bus 0 of segment 0. Device 0 is the bridge itself, the functions are function 0 of those behind
-/// it. Complete before the first vCPU runs.
+/// it. Complete before the first vCPU runs; from then on functions can only leave it.
 class Host {
  public:
   static constexpr u32 kDevices = 32;
@@ -43,6 +45,11 @@ class Host {
   /// their homes on `mmio`: prefetchable ones of 64 bits above 4 GiB, others below while there is
   /// room. Returns the device's number. An Error: no device or no room is left.
   Result<u32> add(Function& function, Bus& mmio);
+
+  /// Takes the function of `device`, which `add` returned, off the bus: configuration space and
+  /// BARs read as ones. Returns when no access is in the function any more, and none comes after.
+  /// Any thread but those of accesses; may be repeated.
+  void remove(u32 device) { gates_.at(device).close(); }
 
   /// The configuration space as memory: kEcamSize bytes [PCIe-5.0 7.2.2].
   IoDevice& ecam() { return ecam_; }
@@ -98,13 +105,14 @@ class Host {
   /// A BAR on the bus.
   class Home final : public IoDevice {
    public:
-    Home(Function& function, u32 bar) : function_(function), bar_(bar) {}
-    std::string_view name() const override { return function_.name(); }
+    Home(Function& function, Gate& gate, u32 bar) : function_(function), gate_(gate), bar_(bar) {}
+    std::string_view name() const override { return "pci bar"; }
     void read(u64 offset, std::span<std::byte> data) override;
     void write(u64 offset, std::span<const std::byte> data) override;
 
    private:
     Function& function_;
+    Gate& gate_;
     const u32 bar_;
   };
 
@@ -112,13 +120,14 @@ class Host {
   void set_address(u32 address);
   void read_config(u64 address, std::span<std::byte> data);
   void write_config(u64 address, std::span<const std::byte> data);
-  Function* find(u64 address) const;
+  std::optional<u32> find(u64 address) const;
   Result<Gpa> take_room(const Bar& bar, std::string_view name);
 
   Bridge bridge_;
   Ecam ecam_{*this};
   Ports ports_{*this};
   std::array<Function*, kDevices> functions_{};
+  std::array<Gate, kDevices> gates_;
   std::vector<std::unique_ptr<Home>> homes_;
   GpaRange below_4g_;  // what is left
   GpaRange above_4g_;

@@ -182,6 +182,15 @@ void MsiX::publish(u32 vector) {
   sink_.set_message(vector, message);
 }
 
+void MsiX::withdraw() {
+  const std::lock_guard guard(lock_);
+  for (u32 vector = 0; vector < published_.size(); ++vector) {
+    if (!published_[vector]) continue;
+    published_[vector].reset();
+    sink_.set_message(vector, std::nullopt);
+  }
+}
+
 MsiX::State MsiX::save() const {
   const std::lock_guard guard(lock_);
   return {table_, pending_};

@@ -65,6 +65,8 @@ class MsiX {
   void raise(u32 vector);
   /// Nothing is pending any more: the function has been reset.
   void forget_pending();
+  /// Takes all messages back from the sink: the function goes, and the guest writes no more.
+  void withdraw();
   /// Whether `vector` (below `vectors`) is held back now.
   bool is_masked(u32 vector) const;
 

@@ -23,17 +23,24 @@ Result<void> check_reach(const AddressSpace& space, const GuestMemory& memory) {
 
 }  // namespace
 
-Result<void> map_all(const AddressSpace& space, const GuestMemory& memory) {
-  TRY(check_reach(space, memory));
+Result<void> AddressSpace::map_all(const GuestMemory& memory) {
+  TRY(check_reach(*this, memory));
   for (const GuestMemory::Region& region : memory.regions()) {
-    const int error = space.map(region.range.start, region.mapping.bytes());
-    if (error == 0) continue;
-    return Error::from_errno(error,
-                             format("cannot lock %llu KiB of the guest's RAM for its devices",
-                                    static_cast<unsigned long long>(region.range.size / kKiB)),
-                             refusal_remedy(Attempt::kMap, error));
+    const int error = map(region.range.start, region.mapping.bytes());
+    if (error != 0) {
+      return Error::from_errno(error,
+                               format("cannot lock %llu KiB of the guest's RAM for its devices",
+                                      static_cast<unsigned long long>(region.range.size / kKiB)),
+                               refusal_remedy(Attempt::kMap, error));
+    }
+    mapped_.push_back(region.range);
   }
   return {};
+}
+
+void AddressSpace::unmap_all() {
+  for (const GpaRange& range : mapped_) unmap(range);
+  mapped_.clear();
 }
 
 }  // namespace mote::vfio

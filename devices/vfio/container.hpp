@@ -12,22 +12,32 @@ class Container final : public AddressSpace {
  public:
   /// Opens /dev/vfio/vfio.
   static Result<std::unique_ptr<AddressSpace>> open();
+  /// Takes over an open one, which has no groups yet. Nothing when it is something else.
+  static std::unique_ptr<AddressSpace> adopt(UniqueFd& fd);
+  ~Container() override { unmap_all(); }
 
   Way way() const override { return Way::kContainer; }
+  Result<std::unique_ptr<AddressSpace>> duplicate(
+      std::span<const PciAddress> members) const override;
   Result<void> join(const HostFunction& function) override;
+  Result<void> join(const PciAddress& address, UniqueFd group) override;
+  bool has(const PciAddress& address) const override;
   Result<UniqueFd> take(const PciAddress& address) const override;
+  UniqueFd leave(const PciAddress& address) override;
   std::vector<int> kvm_files() const override;
   Result<std::vector<IovaRange>> ranges() const override;
-  int map(Gpa address, std::span<std::byte> memory) const override;
 
  private:
   struct Group {
-    u32 number;
+    std::string name;  // its node, or what stands for that
     UniqueFd fd;
     std::vector<PciAddress> members;  // those that have joined
+    bool has(const PciAddress& address) const;
   };
   explicit Container(UniqueFd fd) : fd_(std::move(fd)) {}
-  Result<void> add_group(u32 number, const PciAddress& member);
+  Result<void> add_group(std::string name, UniqueFd fd, const PciAddress& member);
+  int map(Gpa address, std::span<std::byte> memory) override;
+  void unmap(const GpaRange& range) override;
 
   UniqueFd fd_;
   std::vector<Group> groups_;

@@ -73,6 +73,11 @@ Result<void> Function::connect(TriggerLines& lines) {
   return interrupts_.connect(*device_, lines, config_);
 }
 
+void Function::disconnect() {
+  const std::lock_guard guard(lock_);
+  interrupts_.disconnect();
+}
+
 bool Function::write_command(u16 command) const {
   return device_->write(kConfigRegion, kCommand, std::as_bytes(std::span(&command, 1)));
 }

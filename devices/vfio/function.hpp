@@ -40,6 +40,8 @@ class Function final : public pci::Function {
   /// Has the device signal `lines`, which outlive this and have a line for each vector. Once,
   /// before the first vCPU runs; until then there are no calls but those of the start.
   Result<void> connect(TriggerLines& lines);
+  /// Takes its interrupts away from the guest, for good. Nobody accesses it any more.
+  void disconnect();
   /// Where BAR `bar` has been placed.
   Gpa home(u32 bar) const { return homes_.at(bar); }
 

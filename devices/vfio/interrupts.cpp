@@ -56,6 +56,13 @@ Result<void> Interrupts::connect(const Device& device, TriggerLines& lines,
   return {};
 }
 
+void Interrupts::disconnect() {
+  for (u32 vector = 0; vector < vectors(); ++vector) {
+    if (delivering_[vector]) lines_->set_delivering(vector, false);
+  }
+  msix_->withdraw();
+}
+
 void Interrupts::on_config_written(const pci::ConfigSpace& config, u32 offset) {
   if (lines_ == nullptr) return;
   if (table_) {

@@ -49,6 +49,9 @@ class Interrupts {
   /// before the first vCPU runs and before any call below.
   Result<void> connect(const Device& device, TriggerLines& lines, pci::ConfigSpace& config);
 
+  /// Takes the interrupts away from the guest, for good. No call comes behind it.
+  void disconnect();
+
   /// The guest has written to `config` at `offset`.
   void on_config_written(const pci::ConfigSpace& config, u32 offset);
   /// Puts what the configuration space does not know into `data`, which was read from it.

@@ -45,6 +45,15 @@ struct IoasMap {
 };
 static_assert(sizeof(IoasMap) == 40);
 
+inline constexpr unsigned long kIoasUnmap = _IO(';', 0x86);
+struct IoasUnmap {
+  u32 size;
+  u32 id;
+  u64 iova;
+  u64 length;
+};
+static_assert(sizeof(IoasUnmap) == 24);
+
 inline constexpr unsigned long kBindIommufd = _IO(';', 100 + 18);
 struct BindIommufd {
   u32 size;

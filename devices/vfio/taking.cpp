@@ -33,7 +33,18 @@ Result<std::unique_ptr<AddressSpace>> open_address_space(const HostFunctions& ho
   functions.reserve(addresses.size());
   for (const PciAddress& address : addresses) functions.push_back(TRY(host.look_at(address)));
   const Way way = way_to_all(functions, host.facts());
-  return way == Way::kIommufd ? Iommufd::open() : Container::open();
+  auto space = TRY(way == Way::kIommufd ? Iommufd::open() : Container::open());
+  for (const PciAddress& address : addresses) {
+    if (!space->has(address)) TRY(join(host, *space, address));
+  }
+  return space;
+}
+
+Result<std::unique_ptr<AddressSpace>> adopt_address_space(UniqueFd fd) {
+  if (auto container = Container::adopt(fd)) return container;
+  if (auto space = Iommufd::adopt(std::move(fd))) return space;
+  return Error::host(
+      "the descriptor is neither of /dev/iommu nor of /dev/vfio/vfio with an IOMMU of type 1");
 }
 
 Result<void> join(const HostFunctions& host, AddressSpace& space, const PciAddress& address) {

@@ -23,6 +23,8 @@ std::span<const sock_filter> filter_for(ThreadRole role) {
       return k_vcpu;
     case ThreadRole::kVcpuVfio:
       return k_vcpu_vfio;
+    case ThreadRole::kUnplug:
+      return k_unplug;
     case ThreadRole::kLoop:
       return k_loop;
     case ThreadRole::kApi:

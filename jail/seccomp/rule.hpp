@@ -51,14 +51,14 @@ struct Rule {
   /// allow what theirs do. The API's thread is under no other filter, and the supervisor is a
   /// process of its own.
   constexpr bool applies_to(ThreadRole role) const {
-    constexpr RoleSet kChildrenOfStart =
-        jail::roles(ThreadRole::kVcpu, ThreadRole::kVcpuVfio, ThreadRole::kLoop);
+    constexpr RoleSet kChildrenOfStart = jail::roles(ThreadRole::kVcpu, ThreadRole::kVcpuVfio,
+                                                     ThreadRole::kUnplug, ThreadRole::kLoop);
     if (role == ThreadRole::kStart && (roles & kChildrenOfStart) != 0) return true;
     return (roles & jail::roles(role)) != 0;
   }
 };
 
-/// "start", "vcpu", "vcpu_vfio", "loop", "api", "supervisor".
+/// "start", "vcpu", "vcpu_vfio", "unplug", "loop", "api", "supervisor".
 constexpr const char* role_name(ThreadRole role) {
   switch (role) {
     case ThreadRole::kStart:
@@ -67,6 +67,8 @@ constexpr const char* role_name(ThreadRole role) {
       return "vcpu";
     case ThreadRole::kVcpuVfio:
       return "vcpu_vfio";
+    case ThreadRole::kUnplug:
+      return "unplug";
     case ThreadRole::kLoop:
       return "loop";
     case ThreadRole::kApi:

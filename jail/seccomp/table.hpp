@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The table: which system calls each role may make, how, and why. All else ends the VM.
 //
-// Limits: vcpu 12, vcpu_vfio 15, loop 20, api 25 distinct calls. What only the start needs costs a
-// guest that broke out nothing: its threads have given it up.
+// Limits: vcpu 12, vcpu_vfio 15, unplug 12, loop 20, api 25 distinct calls. What only the start
+// needs costs a guest that broke out nothing: its threads have given it up.
 #pragma once
 
 #include <asm/ioctls.h>
@@ -33,11 +33,12 @@ inline constexpr u32 kAll = ~0U;
 inline constexpr RoleSet kStart = roles(ThreadRole::kStart);
 inline constexpr RoleSet kVcpu = roles(ThreadRole::kVcpu, ThreadRole::kVcpuVfio);
 inline constexpr RoleSet kVcpuVfio = roles(ThreadRole::kVcpuVfio);
+inline constexpr RoleSet kUnplug = roles(ThreadRole::kUnplug);
 inline constexpr RoleSet kLoop = roles(ThreadRole::kLoop);
 inline constexpr RoleSet kApi = roles(ThreadRole::kApi);
 inline constexpr RoleSet kSupervisor = roles(ThreadRole::kSupervisor);
 inline constexpr RoleSet kThreads = kVcpu | kLoop | kApi;
-inline constexpr RoleSet kEverybody = kThreads | kSupervisor;
+inline constexpr RoleSet kEverybody = kThreads | kUnplug | kSupervisor;
 
 /// The number of a request whose structure ends in a flexible array, which sizeof gets wrong in
 /// C++: what counts is the header of 8 bytes.
@@ -93,7 +94,7 @@ inline constexpr Rule kRules[] = {
     rule(kVcpu, CALL(ioctl), REQUEST(KVM_RUN), "run the guest"),
     rule(kVcpu, CALL(ioctl), REQUEST(KVM_INTERRUPT), "hand over an interrupt of the PIC pair"),
     rule(kVcpu | kLoop, CALL(ioctl), REQUEST(KVM_SIGNAL_MSI), "deliver an interrupt"),
-    rule(kVcpu | kLoop, CALL(ioctl), TABLE_REQUEST(KVM_SET_GSI_ROUTING),
+    rule(kVcpu | kLoop | kUnplug, CALL(ioctl), TABLE_REQUEST(KVM_SET_GSI_ROUTING),
          "route an interrupt as the guest programs it"),
     rule(kVcpu, CALL(ioctl), REQUEST(KVM_KVMCLOCK_CTRL), "tell the guest that it stood still"),
     rule(kVcpu, CALL(ioctl), REQUEST(KVM_GET_REGS), "say where a vCPU stopped"),
@@ -115,15 +116,21 @@ inline constexpr Rule kRules[] = {
     rule(kVcpuVfio, CALL(pwrite64), "write a device's configuration and the trapped part of a BAR"),
     rule(kVcpuVfio, CALL(read), "take an interrupt that was held back"),
     rule(kStart, CALL(ioctl), REQUEST(VFIO_DEVICE_SET_IRQS), "switch a device's interrupts on"),
-    rule(kStart, CALL(ioctl), REQUEST(KVM_SET_USER_MEMORY_REGION), "a device's memory"),
+    rule(kStart, CALL(ioctl), REQUEST(VFIO_IOMMU_UNMAP_DMA), "after a start that failed"),
+
+    rule(kStart | kUnplug, CALL(ioctl), REQUEST(KVM_SET_USER_MEMORY_REGION),
+         "a device's memory, in the guest or no longer"),
+    rule(kUnplug, CALL(ioctl), REQUEST(KVM_SET_DEVICE_ATTR), "have KVM let go of its group"),
+    rule(kUnplug, CALL(munmap), "let go of its memory"),
 
     // What threads do by themselves.
-    rule(kThreads, CALL(futex), "locks and waits between threads"),
+    rule(kThreads | kUnplug, CALL(futex), "locks and waits between threads"),
     rule(kLoop, CALL(clock_nanosleep), "wait until the host takes a submission"),
     rule(kLoop, CALL(restart_syscall), "go on with that after the process was stopped"),
-    rule(kThreads, CALL(sched_yield), "the first moments of such a wait"),
-    rule(kThreads, CALL(clock_gettime), "the time, where the host's clock needs the kernel"),
-    rule(kThreads, CALL(brk), "the heap, which has no other source"),
+    rule(kThreads | kUnplug, CALL(sched_yield), "the first moments of such a wait"),
+    rule(kThreads | kUnplug, CALL(clock_gettime),
+         "the time, where the host's clock needs the kernel"),
+    rule(kThreads | kUnplug, CALL(brk), "the heap, which has no other source"),
     rule(kEverybody, CALL(rt_sigreturn), "return from the handler of a signal"),
     rule(kEverybody, CALL(exit_group), "end the process"),
     rule(kEverybody, CALL(ioctl), IS(0, "descriptor", STDIN_FILENO), REQUEST(TCSETS),
@@ -160,7 +167,7 @@ inline constexpr Rule kRules[] = {
     rule(kStart, CALL(seccomp), IS(0, "operation", SECCOMP_SET_MODE_FILTER),
          "threads give up more when the start is over"),
     rule(kStart | kVcpuVfio, CALL(pread64), "images, into guest RAM; a device of the host"),
-    rule(kStart, CALL(close), "images, when they are there"),
+    rule(kStart | kUnplug, CALL(close), "images, when they are there; a device and its group"),
     rule(kStart, CALL(madvise), "huge pages for them"),
     rule(kStart, CALL(eventfd2), "kicks, interrupts and wake-ups"),
     rule(kStart, CALL(io_uring_register), IS(1, "opcode", IORING_REGISTER_FILES_UPDATE),
@@ -178,7 +185,7 @@ inline constexpr Rule kRules[] = {
     rule(kStart, CALL(ioctl), REQUEST(KVM_SET_SREGS), "a vCPU's first state"),
     rule(kStart, CALL(ioctl), REQUEST(KVM_SET_REGS), "a vCPU's first state"),
     rule(kStart, CALL(ioctl), REQUEST(KVM_IOEVENTFD), "kicks of queues"),
-    rule(kStart | kVcpuVfio, CALL(ioctl), REQUEST(KVM_IRQFD),
+    rule(kStart | kVcpuVfio | kUnplug, CALL(ioctl), REQUEST(KVM_IRQFD),
          "interrupts of devices; hold back those of a device of the host"),
     missing(kStart, CALL(clone3), "its flags lie in memory, where no filter sees them"),
     rule(kStart, CALL(clone), IS(0, "flags", kThreadFlags), "start threads"),
@@ -236,6 +243,7 @@ constexpr u32 count_calls(ThreadRole role) {
 
 static_assert(count_calls(ThreadRole::kVcpu) <= 12);
 static_assert(count_calls(ThreadRole::kVcpuVfio) <= 15);
+static_assert(count_calls(ThreadRole::kUnplug) <= 12);
 static_assert(count_calls(ThreadRole::kLoop) <= 20);
 static_assert(count_calls(ThreadRole::kApi) <= 25);
 

@@ -58,6 +58,10 @@ def examples_of(operation):
     return [body["example"]] if "example" in body else [e["value"] for e in body.get("examples", {}).values()]
 
 
+def examples_of_path(path):
+    return {parameter["name"]: parameter["example"] for parameter in SPEC["paths"][path]["parameters"]}
+
+
 class Bridge:
     """Schemathesis speaks TCP: a port of the loopback interface that leads to the server's socket."""
 
@@ -107,7 +111,7 @@ class Contract(unittest.TestCase):
                     if path == "/events":
                         continue  # it does not end
                     for body in examples_of(operation) or [None]:
-                        where = re.sub(r"\{(\w+)\}", lambda name: body[name.group(1)], path)
+                        where = re.sub(r"\{(\w+)\}", lambda name: (body or examples_of_path(path))[name.group(1)], path)
                         text = None if body is None else json.dumps(body).replace("/images/", folder + "/")
                         status, headers, answer = client.ask(method, where, text)
                         self.check_answer(operation, status, headers, answer, f"{state}: {method} {where}")

@@ -183,7 +183,7 @@ def forbid_io_uring():
 
 
 class Seccomp(Cli):
-    ROLES = ["start", "vcpu", "vcpu_vfio", "loop", "api", "supervisor"]
+    ROLES = ["start", "vcpu", "vcpu_vfio", "unplug", "loop", "api", "supervisor"]
 
     def test_counts_are_those_of_the_rows(self):
         report = json.loads(mote("seccomp", "print", "--json").stdout)
@@ -191,7 +191,7 @@ class Seccomp(Cli):
         for role, count in report["calls"].items():
             calls = {rule["number"] for rule in report["rules"] if role in rule["roles"] and rule["allowed"]}
             self.assertEqual(len(calls), count, role)
-        for role, most in (("vcpu", 12), ("vcpu_vfio", 15), ("loop", 20), ("api", 25)):
+        for role, most in (("vcpu", 12), ("vcpu_vfio", 15), ("unplug", 12), ("loop", 20), ("api", 25)):
             self.assertLessEqual(report["calls"][role], most)
 
     def test_table_holds_the_same_rows(self):
@@ -215,7 +215,7 @@ class Seccomp(Cli):
 
     def test_unknown_role(self):
         self.expect_error(mote("seccomp", "print", "--role", "lop"), 2, "--role: 'lop' is no role; did you mean 'loop'? -- "
-                          "choose one of start, vcpu, vcpu_vfio, loop, api, supervisor")
+                          "choose one of start, vcpu, vcpu_vfio, unplug, loop, api, supervisor")
 
     def test_without_print(self):
         for words in ((), ("list",), ("print", "vcpu")):

@@ -7,6 +7,7 @@ import os
 import pty
 import re
 import signal
+import socket
 import termios
 import time
 import unittest
@@ -114,6 +115,38 @@ class States(unittest.TestCase):
                 self.assertEqual(vm.refused(*request), TOO_LATE)
 
         self.each([START], check)
+
+    def test_devices_of_the_host(self):
+        """Of which this host has none to pass: tests/lab has."""
+        def lists(state, vm, request):
+            self.assertEqual(vm.do(*request), [])
+            self.assertEqual(vm.state(), state)
+
+        def puts(state, vm, request):
+            refused = vm.refused(*request)
+            if state == "Not started":
+                self.assertIn("name it at the start (mote serve --vfio 0000:01:10.0), or pass descriptors", refused)
+            else:
+                self.assertEqual(refused, TOO_LATE)
+
+        def finds_none(state, vm, request):
+            self.assertEqual(vm.refused(*request), "there is no device of the host 'nic'")
+            self.assertEqual(vm.state(), state)
+
+        self.each([("GET", "/vfio-devices", None)], lists)
+        self.each([("PUT", "/vfio-devices/nic", {"id": "nic", "address": "0000:01:10.0"})], puts)
+        self.each([("GET", "/vfio-devices/nic", None), ("DELETE", "/vfio-devices/nic", None), ("DELETE", "/vfio-devices/nic?force=true", None)], finds_none)
+
+    def test_descriptors_that_are_no_device(self):
+        nic = b'{"id": "nic", "address": "0000:01:10.0"}'
+        request = b"PUT /vfio-devices/nic HTTP/1.1\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s" % (len(nic), nic)
+        with Vm() as vm, open("/dev/null", "r+b") as nothing:
+            for count, why in ((1, "there is no address space yet"), (2, "neither of /dev/iommu"), (3, "More descriptors came")):
+                with socket.socket(socket.AF_UNIX) as client:
+                    client.connect(vm.socket)
+                    socket.send_fds(client, [request], [nothing.fileno()] * count)
+                    self.assertIn(why, b"".join(iter(lambda: client.recv(4096), b"")).decode())
+            self.assertEqual(vm.do("GET", "/vfio-devices"), [])
 
     def test_a_stop_has_its_time_always(self):
         for state, way in self.STATES.items():

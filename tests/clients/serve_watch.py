@@ -165,7 +165,7 @@ class Logger(unittest.TestCase):
 
 @unittest.skipUnless(IS_ROOT and shutil.which("unshare") and shutil.which("curl"), "the examples take root, unshare and curl")
 class Documentation(unittest.TestCase):
-    """docs/api.md by the letter, but for what depends on the guest."""
+    """docs/api.md by the letter, but for what depends on the guest, and for functions of a host that has them."""
 
     def test_each_example_is_true(self):
         text = (ROOT / "docs/api.md").read_text()
@@ -180,6 +180,8 @@ class Documentation(unittest.TestCase):
             shutil.copy(GUESTS / "halt_forever.elf", vm.folder / "vmlinux")
             make_disk(vm.folder / "rootfs.ext4")
             for command, expected in examples:
+                if "/vfio-devices" in command:
+                    continue
                 command = command.replace("/run/vm.sock", vm.socket).replace("/images/", f"{vm.folder}/").replace("curl ", "curl -s ")
                 done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=PATIENCE).stdout.strip()
                 if "/metrics" in command:

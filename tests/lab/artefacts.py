@@ -71,6 +71,8 @@ class Artefacts:
         elif path.startswith("/lab/vfio/"):
             for name in (path, "/lab/vfio/common"):
                 archive.copy(name, HERE / "scripts" / name.removeprefix("/lab/"))
+        elif path == "/lab/ask":
+            archive.copy(path, cached("ask", [], lambda target, folder: compile_static(HERE / "ask.c", target), (HERE / "ask.c").read_text()))
         elif path == "/lab/vfio.cpio":
             archive.file(path, vfio_initramfs())
         elif path == "/lab/generic/vmlinuz":
@@ -108,6 +110,7 @@ def vfio_initramfs():
     archive.copy("init", cached("init", ["init.c"], lambda target, folder: compile_static("init.c", target)))
     archive.copy("bin/busybox", "/bin/busybox")
     archive.copy("test/function", HERE / "scripts/vfio/guest-test")
+    archive.copy("test/unplug", HERE / "scripts/vfio/guest-unplug")
     archive.copy("lab/igbvf.ko", next(tool(LINUX / "debian-package", GENERIC_KERNEL).glob("lib/modules/*/kernel/**/igbvf.ko")))
     return archive.finish()
 

@@ -8,7 +8,7 @@ from outer import Case
 def vfio(name, timeout=120, **more):
     """A case that is a shell script of the outer Linux, scripts/vfio/NAME, on the machine with the card."""
     return Case(f"vfio.{name}", ["/bin/busybox", "sh", f"/lab/vfio/{name}"], timeout=timeout, sriov=True, lacks=[*COMPLAINTS, "FAIL"],
-                files=["/lab/mote", "/lab/generic/vmlinuz", "/lab/vfio.cpio"], **more)
+                files=["/lab/mote", "/lab/ask", "/lab/generic/vmlinuz", "/lab/vfio.cpio"], **more)
 
 
 VFIO_CASES = [
@@ -17,4 +17,7 @@ VFIO_CASES = [
     vfio("user", timeout=300, contains=[r"this user may not open /dev/vfio/\d+ -- sudo chown", r"cannot lock 262144 KiB .* -- raise the limit of locked memory: ulimit -l unlimited",
                                         r"driver_override.* -- this takes root: use sudo", r"function: good", r"another process has the group", r"all is said"]),
     vfio("guest", timeout=300, contains=[r"driver: igbvf", r"(?s)function: good.*function: good.*all is as it was"]),
+    vfio("unplug", timeout=500, contains=[r"other: in use", r'"unplug-asked".*"nic"', r"function: gone", r"asked: good", r"ejected: good", r"function: lost", r"taken: good"]),
+    vfio("serve", timeout=400, contains=[r"400 .*name it at the start \(mote serve --vfio 0000:01:00.0\)", r"never of a guest that has devices of the host: nic \(0000:01:10.0\)", r"named: good",
+                                         r"400 .*there is no address space yet", r"passed: good"]),
 ]

@@ -6,7 +6,6 @@
 
 #include "core/check.hpp"
 #include "vmm/arch/layout.hpp"
-#include "vmm/arch/pci_ssdt.hpp"
 #include "vmm/arch/table_bytes.hpp"
 #include "vmm/arch/virtio_ssdt.hpp"
 
@@ -228,7 +227,8 @@ std::vector<std::byte> build_acpi(Gpa base, const AcpiOptions& options) {
   }
   if (options.pci_above_4g) {
     append(xsdt, builder.add_table("MCFG", 1, to_bytes(Mcfg{})));
-    append(xsdt, builder.add_table("SSDT", 2, build_pci_ssdt(*options.pci_above_4g)));
+    append(xsdt,
+           builder.add_table("SSDT", 2, build_pci_ssdt(*options.pci_above_4g, options.removable)));
   }
 
   Rsdp rsdp;

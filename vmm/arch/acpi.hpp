@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/types.hpp"
+#include "vmm/arch/pci_ssdt.hpp"
 
 namespace mote::arch {
 
@@ -16,6 +17,7 @@ struct AcpiOptions {
   bool legacy = true;                    ///< the machine has PICs and a CMOS clock
   u32 virtio_devices = 0;                ///< how many an SSDT announces; 0: there is no such SSDT
   std::optional<GpaRange> pci_above_4g;  ///< the PCI bus's window there; none: there is no bus
+  PciDevices removable;                  ///< that a guest may be asked for
 };
 
 /// The tables as one block for GPA `base`, RSDP first [ACPI-6.5 5.2]. Pure.

@@ -64,6 +64,7 @@ inline constexpr Gpa kIdentityMap{0xfffbc000};
 // Ports -------------------------------------------------------------------------------------------
 inline constexpr u16 kCom1 = 0x3f8;
 inline constexpr u16 kPowerPorts = 0x600;
+inline constexpr u16 kUnplugPorts = 0x610;
 inline constexpr u16 kBootClock = 0xb00;
 inline constexpr u16 kPciConfig = 0xcf8;
 
@@ -72,6 +73,8 @@ inline constexpr Pin kPitPin{0};
 inline constexpr Pin kKeyboardPin{1};
 inline constexpr Pin kCom1Pin{4};
 inline constexpr Pin kRtcPin{8};
+/// In a PC the coprocessor's.
+inline constexpr Pin kUnplugPin{13};
 
 /// All other BARs: a range behind RAM of `memory_bytes` that starts early enough for processors of
 /// 39 address bits.

@@ -21,6 +21,7 @@ struct Document {
   MachineUpdate machine;
   std::vector<BlockConfig> drives;
   std::vector<NetConfig> nets;
+  std::vector<VfioConfig> devices;
 };
 
 template <class T>
@@ -71,6 +72,8 @@ constexpr Field<Document> kDocument[] = {
      [](Reader& r, const Value& v, Document& t) { return read_list(r, v, &read_drive, t.drives); }},
     {"network-interfaces", Need::kOptional,
      [](Reader& r, const Value& v, Document& t) { return read_list(r, v, &read_net, t.nets); }},
+    {"vfio-devices", Need::kOptional,
+     [](Reader& r, const Value& v, Document& t) { return read_list(r, v, &read_vfio, t.devices); }},
     {"logger", Need::kOptional,
      [](Reader& r, const Value& v, Document& t) {
        return read_logger(r, v, t.config.logger.emplace());
@@ -101,6 +104,7 @@ Result<JsonConfig> assemble(Document document) {
     TRY(put_drive(vm.blocks, std::move(drive)));
   }
   for (NetConfig& net : document.nets) TRY(put_net(vm.nets, std::move(net)));
+  for (VfioConfig& device : document.devices) TRY(put_vfio(vm.vfios, std::move(device)));
   return std::move(document.config);
 }
 

@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "core/json/writer.hpp"
+#include "core/pci_address.hpp"
 
 namespace mote {
 namespace {
@@ -87,12 +88,28 @@ void write_net(Writer& out, const NetConfig& net, std::size_t position) {
   out.end_object();
 }
 
+void write_vfio(Writer& out, const VfioConfig& device, std::size_t position) {
+  out.begin_object();
+  out.key("id").string(vfio_id(device, position));
+  out.key("address").string(print_pci_address(*device.address));
+  out.end_object();
+}
+
 }  // namespace
 
 std::string machine_json(const MachineConfig& machine) {
   Writer out;
   write_machine(out, machine);
   return out.take();
+}
+
+std::string vfio_json(const VfioConfig& device, std::string_view state) {
+  Writer out;
+  out.begin_object();
+  out.key("id").string(device.id);
+  out.key("address").string(print_pci_address(*device.address));
+  out.key("state").string(state);
+  return out.end_object().take();
 }
 
 std::string vm_json(const VmConfig& config) {
@@ -115,6 +132,9 @@ std::string vm_json(const VmConfig& config) {
   out.end_array();
   for (const char* absent : {"vsock", "entropy", "memory-hotplug"}) out.key(absent).null();
   out.key("pmem").begin_array().end_array();
+  out.key("vfio-devices").begin_array();
+  for (std::size_t i = 0; i < config.vfios.size(); ++i) write_vfio(out, config.vfios[i], i);
+  out.end_array();
   out.end_object();
   return out.take();
 }

@@ -85,6 +85,21 @@ Result<void> put_net(std::vector<NetConfig>& nets, NetConfig net) {
   return {};
 }
 
+Result<void> put_vfio(std::vector<VfioConfig>& devices, VfioConfig device) {
+  for (const VfioConfig& other : devices) {
+    if (other.id == device.id || other.address != device.address) continue;
+    return Error::config("device '" + other.id + "' has " + print_pci_address(*device.address) +
+                         " already");
+  }
+  VfioConfig* const same = find_vfio(devices, device.id);
+  if (same != nullptr) {
+    *same = std::move(device);
+  } else {
+    devices.push_back(std::move(device));
+  }
+  return {};
+}
+
 void change_rate(const RateUpdate& update, std::optional<RateLimit>& bandwidth,
                  std::optional<RateLimit>& operations) {
   if (update.bandwidth) bandwidth = *update.bandwidth;
@@ -101,6 +116,12 @@ NetConfig* find_net(std::vector<NetConfig>& nets, std::string_view id) {
   const auto found =
       std::find_if(nets.begin(), nets.end(), [&](const NetConfig& net) { return net.id == id; });
   return found == nets.end() ? nullptr : &*found;
+}
+
+VfioConfig* find_vfio(std::vector<VfioConfig>& devices, std::string_view id) {
+  const auto found = std::find_if(devices.begin(), devices.end(),
+                                  [&](const VfioConfig& device) { return device.id == id; });
+  return found == devices.end() ? nullptr : &*found;
 }
 
 }  // namespace mote

@@ -19,12 +19,16 @@ Result<void> put_drive(std::vector<BlockConfig>& drives, BlockConfig drive);
 /// Adds an interface, or replaces the one with its id.
 Result<void> put_net(std::vector<NetConfig>& nets, NetConfig net);
 
+/// Adds a device of the host, or replaces the one with its id.
+Result<void> put_vfio(std::vector<VfioConfig>& devices, VfioConfig device);
+
 /// What is left of a limit after a change.
 void change_rate(const RateUpdate& update, std::optional<RateLimit>& bandwidth,
                  std::optional<RateLimit>& operations);
 
-/// The disk, or interface, with this id; null when there is none.
+/// The disk, interface or device with this id; null when there is none.
 BlockConfig* find_drive(std::vector<BlockConfig>& drives, std::string_view id);
 NetConfig* find_net(std::vector<NetConfig>& nets, std::string_view id);
+VfioConfig* find_vfio(std::vector<VfioConfig>& devices, std::string_view id);
 
 }  // namespace mote

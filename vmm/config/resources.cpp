@@ -223,6 +223,20 @@ constexpr Field<NetUpdate> kNetUpdate[] = {
      [](Reader& r, const Value& v, NetUpdate& t) { return read_rate(r, v, t.tx); }},
 };
 
+bool read_address(Reader& r, const Value& v, VfioConfig& t) {
+  std::string text;
+  if (!r.read(v, text)) return false;
+  const auto address = parse_pci_address(text);
+  if (!address) return r.refuse(address.error().message(), v.end);
+  t.address = *address;
+  return true;
+}
+
+constexpr Field<VfioConfig> kVfio[] = {
+    {"id", kRequired, [](Reader& r, const Value& v, VfioConfig& t) { return r.read(v, t.id); }},
+    {"address", kRequired, &read_address},
+};
+
 constexpr Field<SerialConfig> kSerial[] = {
     {"serial_out_path", kOptional,
      [](Reader& r, const Value& v, SerialConfig& t) {
@@ -321,6 +335,10 @@ bool read_net(Reader& reader, const Value& value, NetConfig& net) {
 
 bool read_net_update(Reader& reader, const Value& value, NetUpdate& net) {
   return json::read_object(reader, value, "struct NetworkInterfaceUpdateConfig", kNetUpdate, net);
+}
+
+bool read_vfio(Reader& reader, const Value& value, VfioConfig& device) {
+  return json::read_object(reader, value, "struct VfioDeviceConfig", kVfio, device);
 }
 
 bool read_serial(Reader& reader, const Value& value, SerialConfig& serial) {

@@ -68,6 +68,7 @@ bool read_drive_update(json::Reader& reader, const json::Value& value, DriveUpda
 /// The name of the tap may be absent, for one that comes as descriptors.
 bool read_net(json::Reader& reader, const json::Value& value, NetConfig& net);
 bool read_net_update(json::Reader& reader, const json::Value& value, NetUpdate& net);
+bool read_vfio(json::Reader& reader, const json::Value& value, VfioConfig& device);
 bool read_serial(json::Reader& reader, const json::Value& value, SerialConfig& serial);
 bool read_cpu_config(json::Reader& reader, const json::Value& value, std::vector<CpuidMask>& cpuid);
 bool read_logger(json::Reader& reader, const json::Value& value, LoggerConfig& logger);

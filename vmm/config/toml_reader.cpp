@@ -97,6 +97,7 @@ constexpr KnownKey kKeys[] = {
     {{"net", "rx_frames"}, [](Value v, To t) { return set_rate(v, false, t.net->rx_frames); }},
     {{"net", "tx_bandwidth"}, [](Value v, To t) { return set_rate(v, true, t.net->tx_bandwidth); }},
     {{"net", "tx_frames"}, [](Value v, To t) { return set_rate(v, false, t.net->tx_frames); }},
+    {{"vfio", "id"}, [](Value v, To t) { return set_text(v, t.vfio->id); }},
     {{"vfio", "address"}, [](Value v, To t) { return set_address(v, t.vfio->address); }},
     {{"serial", "mode"}, [](Value v, To t) { return set_mode(v, t.config.serial.mode); }},
     {{"serial", "path"},

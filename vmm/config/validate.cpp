@@ -82,12 +82,15 @@ bool is_id(std::string_view text) {
          });
 }
 
+Result<void> validate_id(const std::string& id, const std::string& name) {
+  if (is_id(id)) return {};
+  return Error::config(name + ".id: '" + id.substr(0, 64) +
+                       "' is no id -- take up to 20 letters, digits, '_' and '-'");
+}
+
 /// What disks and network interfaces have in common.
 Result<void> validate_device(const std::string& id, u32 queue_size, const std::string& name) {
-  if (!is_id(id)) {
-    return Error::config(name + ".id: '" + id.substr(0, 64) +
-                         "' is no id -- take up to 20 letters, digits, '_' and '-'");
-  }
+  TRY(validate_id(id, name));
   if (!std::has_single_bit(queue_size) || queue_size < kMinQueueSize ||
       queue_size > kMaxQueueSize) {
     return Error::config(name + format(".queue_size: %u is no power of two from %u to %u",
@@ -219,7 +222,12 @@ Result<void> validate_vfios(const std::vector<VfioConfig>& vfios) {
     if (!vfios[i].address) {
       return Error::config(format("vfio[%zu]: no address -- 'mote vfio list' lists functions", i));
     }
+    TRY(validate_id(vfios[i].id, format("vfio[%zu]", i)));
     for (std::size_t j = 0; j < i; ++j) {
+      if (vfio_id(vfios[i], i) == vfio_id(vfios[j], j)) {
+        return Error::config(format("vfio[%zu].id: vfio[%zu] has this id as well: '", i, j) +
+                             vfio_id(vfios[i], i) + "'");
+      }
       if (vfios[i].address != vfios[j].address) continue;
       return Error::config(format("vfio[%zu].address: vfio[%zu] has it as well: '", i, j) +
                            print_pci_address(*vfios[i].address) + "'");

@@ -132,8 +132,14 @@ inline std::string net_id(const NetConfig& net, std::size_t position) {
 /// A device of the host that the guest has.
 struct VfioConfig {
   std::optional<PciAddress> address;  ///< of a function that vfio-pci has; always needed
+  std::string id;                     ///< what clients call it; empty: vfio0, vfio1...
   bool operator==(const VfioConfig&) const = default;
 };
+
+/// The name of device number `position`: its own, or the default one.
+inline std::string vfio_id(const VfioConfig& device, std::size_t position) {
+  return device.id.empty() ? "vfio" + std::to_string(position) : device.id;
+}
 
 /// Bits of CPUID that a guest sees as 0 or as 1, whatever the host has.
 struct CpuidMask {

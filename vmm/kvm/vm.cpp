@@ -20,8 +20,18 @@ Result<void> Vm::set_memory(const GuestMemory& memory) {
   return {};
 }
 
-Result<void> Vm::add_device_memory(Gpa address, std::span<std::byte> memory) {
-  return add_slot(address, memory);
+Result<u32> Vm::add_device_memory(Gpa address, std::span<std::byte> memory) {
+  const u32 number = slots_;
+  TRY(add_slot(address, memory));
+  return number;
+}
+
+Result<void> Vm::remove_device_memory(u32 number) const {
+  kvm_userspace_memory_region request{};
+  request.slot = number;  // of size 0: gone
+  TRY(kvm_ioctl(vm_, KVM_REQUEST(KVM_SET_USER_MEMORY_REGION), &request,
+                format("memory slot %u, to be removed", number)));
+  return {};
 }
 
 Result<void> Vm::add_slot(Gpa address, std::span<std::byte> memory) {
@@ -42,14 +52,21 @@ Result<void> Vm::add_vfio_files(std::span<const int> files) {
   device.type = KVM_DEV_TYPE_VFIO;
   TRY(kvm_ioctl(vm_, KVM_REQUEST(KVM_CREATE_DEVICE), &device, "VFIO"));
   vfio_.reset(static_cast<int>(device.fd));
-  for (const int file : files) {
-    kvm_device_attr attribute{};
-    // Since Linux 6.6 of the same numbers as KVM_DEV_VFIO_FILE and KVM_DEV_VFIO_FILE_ADD.
-    attribute.group = KVM_DEV_VFIO_GROUP;
-    attribute.attr = KVM_DEV_VFIO_GROUP_ADD;
-    attribute.addr = reinterpret_cast<u64>(&file);
-    TRY(kvm_ioctl(vfio_, KVM_REQUEST(KVM_SET_DEVICE_ATTR), &attribute, "a file of VFIO"));
-  }
+  for (const int file : files) TRY(set_vfio_file(KVM_DEV_VFIO_GROUP_ADD, file));
+  return {};
+}
+
+Result<void> Vm::remove_vfio_file(int file) const {
+  return set_vfio_file(KVM_DEV_VFIO_GROUP_DEL, file);
+}
+
+/// Since Linux 6.6 KVM_DEV_VFIO_FILE and its attributes have the same numbers.
+Result<void> Vm::set_vfio_file(u64 attribute, int file) const {
+  kvm_device_attr request{};
+  request.group = KVM_DEV_VFIO_GROUP;
+  request.attr = attribute;
+  request.addr = reinterpret_cast<u64>(&file);
+  TRY(kvm_ioctl(vfio_, KVM_REQUEST(KVM_SET_DEVICE_ATTR), &request, "a file of VFIO"));
   return {};
 }
 

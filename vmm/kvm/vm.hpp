@@ -46,14 +46,19 @@ class Vm {
   Result<void> remove_irqfd(u32 gsi, int fd);
 
   /// One more memory slot behind those of RAM: what the device that `memory` is a mapping of has at
-  /// `address`. The mapping outlives the VM.
-  Result<void> add_device_memory(Gpa address, std::span<std::byte> memory);
+  /// `address`. Returns its number. The mapping outlives the VM, or the slot.
+  Result<u32> add_device_memory(Gpa address, std::span<std::byte> memory);
+  /// Takes slot `number` away: the guest finds nobody there. Any thread, behind the start.
+  Result<void> remove_device_memory(u32 number) const;
   /// Tells KVM of the devices of the host that the guest has: how it caches their memory depends on
   /// them. Once. `files` are VFIO's, of groups or of devices; KVM keeps a reference of each.
   Result<void> add_vfio_files(std::span<const int> files);
+  /// Has KVM forget one of them. Any thread, behind the start.
+  Result<void> remove_vfio_file(int file) const;
 
  private:
   Result<void> add_slot(Gpa address, std::span<std::byte> memory);
+  Result<void> set_vfio_file(u64 attribute, int file) const;
   Result<void> set_irqfd(u32 gsi, int fd, u32 flags);
 
   UniqueFd vm_;

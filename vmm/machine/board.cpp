@@ -42,9 +42,13 @@ void Board::add_pci_bus(u64 memory_bytes) {
   ports_.add(layout::kPciConfig, pci::Host::kPortCount, pci_->ports());
 }
 
-Result<void> Board::add_pci(pci::Function& function) {
-  TRY(pci_->add(function, mmio_));
-  return {};
+Result<u32> Board::add_pci(pci::Function& function) {
+  return pci_->add(function, mmio_);
+}
+
+void Board::add_unplug_ports(pci::EjectSink& sink) {
+  unplug_.emplace(interrupts_.line(layout::kUnplugPin), sink);
+  ports_.add(layout::kUnplugPorts, pci::UnplugPorts::kPortCount, *unplug_);
 }
 
 }  // namespace mote

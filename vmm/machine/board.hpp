@@ -15,6 +15,7 @@
 #include "devices/minimal/rtc.hpp"
 #include "devices/minimal/serial.hpp"
 #include "devices/pci/host.hpp"
+#include "devices/pci/unplug.hpp"
 #include "vmm/config/vm_config.hpp"
 #include "vmm/machine/interrupts.hpp"
 
@@ -39,8 +40,16 @@ class Board {
 
   /// The PCI bus, with nothing on it but its host bridge. Once; likewise.
   void add_pci_bus(u64 memory_bytes);
-  /// One more function on the bus, which is there. Likewise; `function` outlives the board.
-  Result<void> add_pci(pci::Function& function);
+  /// One more function on the bus, which is there: returns the number of its device. Likewise;
+  /// `function` outlives the board, or is taken off the bus before.
+  Result<u32> add_pci(pci::Function& function);
+  /// See pci::Host.
+  void remove_pci(u32 device) { pci_->remove(device); }
+  /// The ports by which functions can be asked for. Once, before the first vCPU runs; `sink`
+  /// outlives the board.
+  void add_unplug_ports(pci::EjectSink& sink);
+  /// See pci::UnplugPorts, which are there.
+  void ask_for(u32 device) { unplug_->ask(device); }
 
   const Bus& ports() const { return ports_; }
   const Bus& mmio() const { return mmio_; }
@@ -67,6 +76,7 @@ class Board {
   I8042 i8042_;
   std::optional<Legacy> legacy_;
   std::optional<pci::Host> pci_;
+  std::optional<pci::UnplugPorts> unplug_;
 };
 
 }  // namespace mote

@@ -12,6 +12,12 @@ Result<std::unique_ptr<virtio::Tap>> open_tap(const NetConfig& net) {
 }
 
 Result<HostFiles> HostFiles::open(const VmConfig& config) {
+  HostFiles files = TRY(open_but_devices(config));
+  files.devices = TRY(PassedDevices::open(config));
+  return files;
+}
+
+Result<HostFiles> HostFiles::open_but_devices(const VmConfig& config) {
   HostFiles files{.kernel = TRY(ImageFile::open("kernel", config.kernel.path))};
   if (!config.kernel.initrd.empty()) {
     files.initrd = TRY(ImageFile::open("initrd", config.kernel.initrd));
@@ -22,7 +28,6 @@ Result<HostFiles> HostFiles::open(const VmConfig& config) {
   }
   for (const NetConfig& net : config.nets) files.taps.push_back(TRY(open_tap(net)));
   files.serial = TRY(ConsoleEnd::open(config.serial));
-  files.devices = TRY(PassedDevices::open(config));
   return files;
 }
 

@@ -24,6 +24,8 @@ struct HostFiles {
   /// Opens it. Only what cannot be a disk, a tap or a kernel image by its kind is refused here: no
   /// byte of an image counts yet.
   static Result<HostFiles> open(const VmConfig& config);
+  /// The same without devices of the host.
+  static Result<HostFiles> open_but_devices(const VmConfig& config);
 
   ImageFile kernel;
   std::optional<ImageFile> initrd;

@@ -27,6 +27,10 @@ Result<TriggerLines*> Interrupts::trigger_lines(u32 vectors) {
   return trigger_lines_.back().get();
 }
 
+void Interrupts::end_trigger_lines(const TriggerLines* lines) {
+  std::erase_if(trigger_lines_, [lines](const auto& other) { return other.get() == lines; });
+}
+
 void Interrupts::set_level(Pin pin, bool high) {
   ioapic_.set_level(pin, high);
   if (pic_ && index(pin) < PicPair::kInputCount) pic_->set_level(index(pin), high);

@@ -36,6 +36,9 @@ class Interrupts final : private MsiSink {
   Result<MessageLines*> message_lines(u32 vectors);
   /// Those of a device of the host; likewise.
   Result<TriggerLines*> trigger_lines(u32 vectors);
+  /// Ends those of a device that has been taken away; their GSIs stay without a route. One thread,
+  /// behind the start.
+  void end_trigger_lines(const TriggerLines* lines);
   IoApic& ioapic() { return ioapic_; }
   /// Null in a machine without legacy devices.
   PicPair* pic() { return pic_ ? &*pic_ : nullptr; }

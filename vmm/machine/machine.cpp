@@ -77,6 +77,7 @@ Result<LoadedKernel> load(const GuestMemory& memory, const VmConfig& config,
     arch::AcpiOptions options = {.vcpu_count = config.machine.vcpus,
                                  .legacy = config.machine.legacy,
                                  .virtio_devices = by_acpi ? mmio_device_count(config) : 0};
+    options.removable = places_of_passed(config);
     if (needs_pci(config)) options.pci_above_4g = layout::pci_above_4g(config.machine.memory_bytes);
     const auto tables = arch::build_acpi(*rsdp, options);
     if (!memory.write(*rsdp, tables)) return below_ram();
@@ -136,7 +137,9 @@ Result<void> Machine::create_devices(const VmConfig& config, std::vector<virtio:
   for (std::size_t i = 0; i < config.nets.size(); ++i) {
     TRY(attach(*nets_.devices()[i], config.nets[i].transport));
   }
-  return passed_.plug_in(*board_, vm_);
+  TRY(passed_.plug_in(*board_, vm_));
+  if (!passed_.empty()) unplug_.emplace(passed_, *board_, vm_, loop_);
+  return {};
 }
 
 Result<void> Machine::take_vcpus(std::vector<kvm::Vcpu> vcpus) {
@@ -158,6 +161,7 @@ Result<void> Machine::prepare_to_run(std::span<const std::unique_ptr<IoThread>> 
   on_end_ = on_end;
   const ThreadRole role = passed_.empty() ? ThreadRole::kVcpu : ThreadRole::kVcpuVfio;
   TRY(VcpuThread::prepare_kicks());
+  if (unplug_) TRY(unplug_->start(seal));
   for (std::size_t i = 1; i < vcpus_.size(); ++i) {
     TRY(vcpus_[i]->start(name(i).c_str(), seal, role));
   }

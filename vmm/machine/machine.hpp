@@ -25,6 +25,7 @@
 #include "vmm/machine/passed_devices.hpp"
 #include "vmm/machine/prepared_vm.hpp"
 #include "vmm/machine/timeline.hpp"
+#include "vmm/machine/unplug.hpp"
 #include "vmm/machine/vcpu_thread.hpp"
 #include "vmm/machine/virtio_devices.hpp"
 
@@ -65,6 +66,8 @@ class Machine final : private PowerSink,
   Console& console() { return *console_; }
   Disks& disks() { return disks_; }
   Nets& nets() { return nets_; }
+  /// How devices of the host leave; null where there are none.
+  Unplug* unplug() { return unplug_ ? &*unplug_ : nullptr; }
 
   /// All that comes before the first instruction: starts the threads of the further vCPUs, has
   /// `seal` confine each vCPU's thread, the calling one for vCPU 0, and waits for those of `io`,
@@ -123,6 +126,7 @@ class Machine final : private PowerSink,
   Disks disks_;
   Nets nets_;
   VirtioTransports transports_;
+  std::optional<Unplug> unplug_;
   LoadedKernel kernel_;
   std::mutex
       end_lock_;  // guards the two below, and that nobody signals a vCPU thread once it is joined

@@ -40,6 +40,10 @@ constexpr Operation kOperations[] = {
      false},
     {"put net", Method::kPut, "/network-interfaces/new",
      R"({"iface_id": "new", "host_dev_name": "tap9"})", "put_net with 0", true, false},
+    {"devices", Method::kGet, "/vfio-devices", "", "", true, true},
+    {"device", Method::kGet, "/vfio-devices/old", "", "", true, true},
+    {"put device", Method::kPut, "/vfio-devices/new", R"({"id": "new", "address": "0000:01:10.2"})",
+     "put_vfio with 0", true, false},
     {"put serial", Method::kPut, "/serial", R"({"serial_out_path": "/s"})", "put_serial", true,
      false},
     {"put cpu", Method::kPut, "/cpu-config", "{}", "put_cpu_config", true, false},
@@ -70,6 +74,7 @@ struct Setting {
     controller.vm.kernel.path = "/dev/null";
     controller.vm.blocks = {{.id = "old", .path = "/old"}};
     controller.vm.nets = {{.id = "old", .tap = "tap0"}};
+    controller.vm.vfios = {{.address = PciAddress{0, 1, 0x10, 0}, .id = "old"}};
   }
   http::Response ask(Method method, const char* path, const char* body = "") {
     http::Request request;
@@ -127,6 +132,36 @@ TEST(Api, ShowsTheInstance) {
   EXPECT_NE(setting.ask(Method::kGet, "/").body.find("\"Paused\""), std::string::npos);
   EXPECT_EQ(setting.ask(Method::kGet, "/version").body,
             R"({"firecracker_version":"1.16.1","mote_version":"0.1.0"})");
+}
+
+TEST(Api, ShowsDevicesOfTheHost) {
+  Setting setting(VmState::kNotStarted);
+  EXPECT_EQ(setting.ask(Method::kGet, "/vfio-devices/old").body,
+            R"({"id":"old","address":"0000:01:10.0","state":"Configured"})");
+  setting.controller.current = VmState::kRunning;
+  EXPECT_EQ(setting.ask(Method::kGet, "/vfio-devices").body,
+            R"([{"id":"old","address":"0000:01:10.0","state":"Attached"}])");
+  setting.controller.is_asked = true;
+  EXPECT_EQ(setting.ask(Method::kGet, "/vfio-devices/old").body,
+            R"({"id":"old","address":"0000:01:10.0","state":"Removal asked"})");
+  EXPECT_NE(setting.ask(Method::kGet, "/vm/config")
+                .body.find(R"("vfio-devices":[{"id":"old","address":"0000:01:10.0"}])"),
+            std::string::npos);
+  setting.controller.vm.vfios.clear();
+  EXPECT_EQ(setting.ask(Method::kGet, "/vfio-devices").body, "[]");
+  EXPECT_EQ(setting.ask(Method::kGet, "/vfio-devices/old").body,
+            R"({"fault_message":"there is no device of the host 'old'"})");
+}
+
+TEST(Api, NamesTheDevicesThatASnapshotCannotHave) {
+  Setting setting(VmState::kPaused);
+  setting.controller.vm.vfios.push_back({.address = PciAddress{0, 1, 0x10, 2}, .id = "new"});
+  const auto snapshot = [&] { return setting.ask(Method::kPut, "/snapshot/create", "{}").body; };
+  EXPECT_EQ(snapshot(),
+            R"({"fault_message":"Mote takes and loads no snapshots yet, and never of a guest that )"
+            R"(has devices of the host: old (0000:01:10.0), new (0000:01:10.2)."})");
+  setting.controller.vm.vfios.clear();
+  EXPECT_EQ(snapshot(), R"({"fault_message":"Mote takes and loads no snapshots yet."})");
 }
 
 TEST(Api, ShowsMetricsAndTimeline) {

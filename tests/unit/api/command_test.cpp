@@ -74,6 +74,36 @@ TEST(Command, PutsThings) {
   EXPECT_EQ(parse<PutMetrics>(put("/metrics", R"({"metrics_path": "/m"})")).metrics.path, "/m");
 }
 
+TEST(Command, NamesDevicesOfTheHost) {
+  parse<GetVfios>(request(Method::kGet, "/vfio-devices"));
+  EXPECT_EQ(parse<GetVfio>(request(Method::kGet, "/vfio-devices/nic")).id, "nic");
+  const auto put = [](const char* path, const char* body) {
+    return request(Method::kPut, path, body);
+  };
+  const char* const nic = R"({"id": "nic", "address": "01:10.0"})";
+  EXPECT_EQ(parse<PutVfio>(put("/vfio-devices/nic", nic)).device.address,
+            (PciAddress{0, 1, 0x10, 0}));
+  EXPECT_EQ(problem(put("/vfio-devices/other", nic)),
+            "The id from the path [other] does not match the id from the body [nic]!");
+  EXPECT_NE(problem(put("/vfio-devices/nic", R"({"id": "nic", "address": "eth0"})")).find("eth0"),
+            std::string::npos);
+  EXPECT_EQ(problem(put("/vfio-devices", nic)), "The ID cannot be empty.");
+
+  const auto remove = [](const char* path) { return request(Method::kDelete, path); };
+  EXPECT_FALSE(parse<DeleteVfio>(remove("/vfio-devices/nic")).by_force);
+  EXPECT_FALSE(parse<DeleteVfio>(remove("/vfio-devices/nic?force=false")).by_force);
+  EXPECT_TRUE(parse<DeleteVfio>(remove("/vfio-devices/nic?force=true")).by_force);
+  EXPECT_EQ(parse<DeleteVfio>(remove("/vfio-devices/nic/?force=true")).id, "nic");
+  for (const char* path :
+       {"/vfio-devices/nic?", "/vfio-devices/nic?force", "/vfio-devices/nic?a"}) {
+    EXPECT_EQ(problem(remove(path)),
+              "Only 'force=true' or 'force=false' can stand behind the '?'.");
+  }
+  EXPECT_EQ(problem(remove("/vfio-devices")), "The ID cannot be empty.");
+  EXPECT_EQ(problem(request(Method::kGet, "/vfio-devices/nic?force=true")).substr(0, 14),
+            "Invalid reques");
+}
+
 TEST(Command, ChangesThings) {
   const auto patch = [](const char* path, const char* body) {
     return request(Method::kPatch, path, body);
@@ -141,9 +171,8 @@ TEST(Command, RefusesIds) {
 }
 
 TEST(Command, SaysWhatMoteDoesNotHave) {
-  for (const char* path :
-       {"/vsock", "/balloon", "/balloon/statistics", "/entropy", "/pmem/a", "/hotplug/memory",
-        "/mmds", "/mmds/config", "/snapshot/create", "/vfio-devices/a"}) {
+  for (const char* path : {"/vsock", "/balloon", "/balloon/statistics", "/entropy", "/pmem/a",
+                           "/hotplug/memory", "/mmds", "/mmds/config"}) {
     for (const Method method : {Method::kGet, Method::kPut, Method::kPatch}) {
       EXPECT_EQ(problem(request(method, path, method == Method::kGet ? "" : "{}")).substr(0, 5),
                 "Mote ")
@@ -152,6 +181,13 @@ TEST(Command, SaysWhatMoteDoesNotHave) {
   }
   EXPECT_EQ(problem(request(Method::kDelete, "/drives/a")),
             "Mote takes no device away from a guest.");
+}
+
+TEST(Command, KnowsASnapshotByAnyMethod) {
+  for (const Method method : {Method::kGet, Method::kPut, Method::kPatch, Method::kDelete}) {
+    parse<Snapshot>(request(method, "/snapshot/create", "{}"));
+  }
+  parse<Snapshot>(request(Method::kPut, "/snapshot/load", "no JSON"));
 }
 
 TEST(Command, TakesDescriptorsWhereTheyHaveAUse) {
@@ -168,6 +204,12 @@ TEST(Command, TakesDescriptorsWhereTheyHaveAUse) {
   EXPECT_EQ(problem(with(2, Method::kPut, "/drives/a", drive)),
             "More descriptors came with the request than it takes.");
   EXPECT_EQ(problem(with(8, Method::kPut, "/network-interfaces/a", net)), "accepted");
+  const char* const device = R"({"id": "a", "address": "01:10.0"})";
+  EXPECT_EQ(problem(with(2, Method::kPut, "/vfio-devices/a", device)), "accepted");
+  EXPECT_EQ(problem(with(3, Method::kPut, "/vfio-devices/a", device)),
+            "More descriptors came with the request than it takes.");
+  EXPECT_EQ(problem(with(1, Method::kDelete, "/vfio-devices/a", "")),
+            "This request takes no descriptors.");
   EXPECT_EQ(problem(with(1, Method::kGet, "/", "")), "This request takes no descriptors.");
   EXPECT_EQ(problem(with(0, Method::kPut, "/drives/a", drive)),
             "An error occurred when deserializing the json body of a request: missing field "

@@ -42,6 +42,10 @@ class FakeController : public Controller {
     for (const UniqueFd& tap : taps) net.fds.push_back(tap.get());
     return mote::put_net(vm.nets, std::move(net));
   }
+  Result<void> put_vfio(VfioConfig device, std::vector<UniqueFd> descriptors) override {
+    note("put_vfio with " + std::to_string(descriptors.size()));
+    return mote::put_vfio(vm.vfios, std::move(device));
+  }
   Result<void> put_serial(SerialConfig serial) override {
     note("put_serial");
     vm.serial = std::move(serial);
@@ -102,6 +106,27 @@ class FakeController : public Controller {
     return {};
   }
 
+  std::vector<VfioDevice> vfios() override {
+    std::vector<VfioDevice> devices;
+    for (const VfioConfig& device : vm.vfios) {
+      const bool started = state() != VmState::kNotStarted;
+      devices.push_back({device, is_asked  ? VfioState::kAsked
+                                 : started ? VfioState::kAttached
+                                           : VfioState::kConfigured});
+    }
+    return devices;
+  }
+  /// A guest that is asked does not answer.
+  void remove_vfio(const std::string& id, bool by_force, Reply reply) override {
+    note(by_force ? "take " + id : "remove " + id);
+    const VfioConfig* const device = find_vfio(vm.vfios, id);
+    if (device == nullptr) {
+      return reply.give(Error::config("there is no device of the host '" + id + "'"));
+    }
+    is_asked = state() != VmState::kNotStarted && !by_force;
+    if (!is_asked) vm.vfios.erase(vm.vfios.begin() + (device - vm.vfios.data()));
+    reply.give({});
+  }
   void stop(u32 timeout_ms, Reply reply) override {
     note("stop within " + std::to_string(timeout_ms));
     reply.give(become(VmState::kNotStarted, "stopped"));
@@ -113,6 +138,7 @@ class FakeController : public Controller {
   VmConfig vm;
   bool fails = false;
   bool has_metrics = false;
+  bool is_asked = false;  // for a device of the host
   EventLog* events = nullptr;
   std::vector<std::string> calls;  // since a test looked
 

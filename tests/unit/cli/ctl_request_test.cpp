@@ -50,9 +50,16 @@ TEST(CtlRequest, AsksForEachVerb) {
 
 TEST(CtlRequest, AsksForNothingThatTheApiDoesNotKnow) {
   for (const CtlVerb& verb : ctl_verbs()) {
-    std::vector<const char*> words = {verb.name.data()};
+    const std::size_t gap = verb.name.find(' ');
+    const std::string first(verb.name.substr(0, gap));
+    const std::string second(gap == std::string_view::npos ? "" : verb.name.substr(gap + 1));
+    std::vector<const char*> words = {first.c_str()};
+    if (!second.empty()) words.push_back(second.c_str());
     const std::string option = "--" + std::string(verb.options[0]);
-    if (!verb.operand.empty()) words.insert(words.end(), {"a", option.c_str(), "1MiB"});
+    if (!verb.operand.empty()) words.push_back("a");
+    if (verb.needs_option) {
+      words.insert(words.end(), {option.c_str(), option == "--address" ? "01:10.0" : "1MiB"});
+    }
     const auto made = request(words);
     ASSERT_TRUE(made) << verb.name << ": " << made.error().message();
     http::Request received;
@@ -101,6 +108,26 @@ TEST(CtlRequest, ChangesANetworkInterface) {
             R"(PATCH /network-interfaces/eth0 {"iface_id":"eth0",)"
             R"("rx_rate_limiter":{"ops":{"size":1,"refill_time":1000}},)"
             R"("tx_rate_limiter":{"bandwidth":{"size":0,"refill_time":1000}}})");
+}
+
+TEST(CtlRequest, ManagesDevicesOfTheHost) {
+  EXPECT_EQ(asked({"vfio", "list"}), "GET /vfio-devices");
+  EXPECT_EQ(request({"vfio", "list"})->show, CtlShow::kBody);
+  EXPECT_EQ(asked({"vfio", "add", "nic", "--address", "01:10.0"}),
+            R"(PUT /vfio-devices/nic {"id":"nic","address":"0000:01:10.0"})");
+  EXPECT_EQ(asked({"vfio", "remove", "nic"}), "DELETE /vfio-devices/nic");
+  EXPECT_EQ(asked({"vfio", "remove", "nic", "--force"}), "DELETE /vfio-devices/nic?force=true");
+  EXPECT_GT(request({"vfio", "remove", "nic", "--force"})->call.answer_ms, 10'000u)
+      << "a reset may take its time";
+  EXPECT_EQ(refusal({"vfio", "remov", "nic"}),
+            "'vfio remov' is nothing to ask of a VM; did you mean 'vfio remove'? -- 'mote ctl "
+            "--help' lists what is");
+  EXPECT_EQ(refusal({"vfio", "remove"}), "'mote ctl vfio remove' needs the id of a device");
+  EXPECT_EQ(refusal({"vfio", "add", "nic"}),
+            "'mote ctl vfio add' needs something to change -- 'mote ctl --help' lists what can be");
+  EXPECT_EQ(refusal({"vfio", "add", "nic", "--address", "eth0"}).substr(0, 6), "'eth0'");
+  EXPECT_EQ(refusal({"vfio", "list", "nic"}), "'mote ctl vfio list' takes no argument 'nic'");
+  EXPECT_EQ(refusal({"vfio"}).substr(0, 6), "'vfio'");
 }
 
 TEST(CtlRequest, SaysWhichWordIsWrong) {

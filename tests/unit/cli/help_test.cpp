@@ -93,7 +93,10 @@ TEST(BashCompletion, KnowsTheOptionsOfTheProgram) {
 
 TEST(BashCompletion, KnowsWhatCanBeAskedOfAVm) {
   std::string verbs = "words='";
-  for (const CtlVerb& verb : ctl_verbs()) verbs += std::string(verb.name) + " ";
+  for (const CtlVerb& verb : ctl_verbs()) {
+    const std::string word = std::string(verb.name.substr(0, verb.name.find(' '))) + " ";
+    if (!verbs.ends_with(word)) verbs += word;
+  }
   verbs.back() = '\n';
   const std::string script = read_file(MOTE_SOURCE_ROOT "/cli/mote.bash-completion");
   EXPECT_NE(script.find(verbs), std::string::npos) << verbs;

@@ -97,6 +97,15 @@ TEST(ServeArguments, NameTaps) {
   EXPECT_NE(refusal({"--api-sock", "s", "--tap", "a/b"}).find("--tap"), std::string::npos);
 }
 
+TEST(ServeArguments, NameDevicesOfTheHost) {
+  const ServeOptions options =
+      accepted({"--api-sock", "s", "--vfio", "01:10.0", "--vfio", "01:10.2"});
+  EXPECT_EQ(options.config.vm.vfios, (std::vector<VfioConfig>{{PciAddress{0, 1, 0x10, 0}, ""},
+                                                              {PciAddress{0, 1, 0x10, 2}, ""}}));
+  EXPECT_FALSE(options.starts);
+  EXPECT_EQ(refusal({"--api-sock", "s", "--vfio", "eth0"}).substr(0, 14), "--vfio: 'eth0'");
+}
+
 TEST(ServeArguments, SayWhereTheLogGoes) {
   const ServeOptions options =
       accepted({"--api-sock", "s", "--log-level", "debug", "--log-format", "json", "--log-path",

@@ -60,7 +60,8 @@ TEST(SeccompTable, NoRowIsCoveredByAnother) {
 
 TEST(SeccompTable, StartMayDoWhatItsThreadsMay) {
   const auto start = rules_of(ThreadRole::kStart);
-  for (const ThreadRole role : {ThreadRole::kVcpu, ThreadRole::kVcpuVfio, ThreadRole::kLoop}) {
+  for (const ThreadRole role :
+       {ThreadRole::kVcpu, ThreadRole::kVcpuVfio, ThreadRole::kUnplug, ThreadRole::kLoop}) {
     for (const Rule& rule : rules_of(role)) {
       EXPECT_NE(find_rule(start, call_of(rule)), nullptr) << describe(role, rule);
     }
@@ -77,8 +78,8 @@ TEST(SeccompTable, SealedThreadsHaveNoWayOut) {
                                       "bpf",    "userfaultfd",    "seccomp",
                                       "prctl",  "rt_sigaction",   "mprotect",
                                       "kill",   "tkill",          "process_vm_readv"};
-  for (const ThreadRole role :
-       {ThreadRole::kVcpu, ThreadRole::kVcpuVfio, ThreadRole::kLoop, ThreadRole::kApi}) {
+  for (const ThreadRole role : {ThreadRole::kVcpu, ThreadRole::kVcpuVfio, ThreadRole::kUnplug,
+                                ThreadRole::kLoop, ThreadRole::kApi}) {
     for (const Rule& rule : rules_of(role)) {
       // The API's thread opens images: in the sandbox, below the folders that it was given.
       const bool opens_images = role == ThreadRole::kApi && rule.number == SYS_openat;

@@ -169,6 +169,35 @@ TEST_F(HostTest, ABarThatIsOffOrAwayReadsAsOnes) {
   EXPECT_FALSE(mmio.read(0xc000'1010, bytes));
 }
 
+TEST_F(HostTest, AFunctionThatHasGoneReadsAsOnes) {
+  FakeFunction function({Bar{.size = 0x1000}}, 1);
+  FakeFunction other({Bar{.size = 0x1000}}, 2);
+  const u32 device = *host.add(function, mmio);
+  ASSERT_TRUE(host.add(other, mmio));
+  std::byte bytes[4];
+  for (const u64 place : {1, 2}) write_le(host.ecam(), (place << 15) + 4, 2, 2);
+  const auto read = [&](u64 address) {
+    mmio.read(address, bytes);
+    return load_le(bytes);
+  };
+  ASSERT_EQ(read(0xc000'0010), 0x10u);
+
+  host.remove(device);
+  EXPECT_EQ(ecam(1 << 15), 0xffffffffu);
+  EXPECT_EQ(port(0x80000800, 4, 4), 0xffffffffu);
+  EXPECT_EQ(read(0xc000'0010), 0xffffffffu);
+  mmio.write(0xc000'0010, bytes);
+  write_le(host.ecam(), (1 << 15) + 4, 2, 0);
+  EXPECT_EQ(function.written, 0u);
+  EXPECT_TRUE(function.config.answers(0)) << "what is written does not reach it";
+  EXPECT_EQ(ecam(2 << 15), 0x00021af4u);
+  EXPECT_EQ(read(0xc000'1010), 0x10u);
+  host.remove(device);
+
+  FakeFunction late({}, 3);
+  EXPECT_EQ(*host.add(late, mmio), 3u) << "its place is not another's";
+}
+
 TEST_F(HostTest, AStateComesBack) {
   const Host::State fresh = host.save();
   write_le(host.ports(), 0, 4, 0x80000004);

@@ -12,17 +12,32 @@ class FakeSpace final : public AddressSpace {
  public:
   std::vector<IovaRange> addresses;
   int refusal = 0;
-  mutable std::vector<std::pair<u64, std::size_t>> mapped;
+  std::vector<std::pair<u64, std::size_t>> mapped;
 
+  explicit FakeSpace(std::vector<u64>* unmapped = nullptr) : unmapped_(unmapped) {}
+  ~FakeSpace() override { unmap_all(); }
   Way way() const override { return Way::kIommufd; }
+  Result<std::unique_ptr<AddressSpace>> duplicate(std::span<const PciAddress>) const override {
+    return std::unique_ptr<AddressSpace>(new FakeSpace());
+  }
   Result<void> join(const HostFunction&) override { return {}; }
+  Result<void> join(const PciAddress&, UniqueFd) override { return {}; }
+  bool has(const PciAddress&) const override { return false; }
   Result<UniqueFd> take(const PciAddress&) const override { return UniqueFd(); }
+  UniqueFd leave(const PciAddress&) override { return {}; }
   std::vector<int> kvm_files() const override { return {}; }
   Result<std::vector<IovaRange>> ranges() const override { return addresses; }
-  int map(Gpa address, std::span<std::byte> memory) const override {
+
+ private:
+  int map(Gpa address, std::span<std::byte> memory) override {
     if (refusal == 0) mapped.emplace_back(address.raw(), memory.size());
     return refusal;
   }
+  void unmap(const GpaRange& range) override {
+    if (unmapped_ != nullptr) unmapped_->push_back(range.start.raw());
+  }
+
+  std::vector<u64>* unmapped_;
 };
 
 constexpr u64 kHigh = u64{1} << 40;
@@ -36,7 +51,7 @@ class VfioAddressSpace : public testing::Test {
     return *std::move(memory);
   }
   std::string refusal() {
-    const auto done = map_all(space_, memory_);
+    const auto done = space_.map_all(memory_);
     return done ? "" : done.error().message();
   }
 
@@ -49,6 +64,16 @@ TEST_F(VfioAddressSpace, HasAllOfRamAtTheGuestsAddresses) {
   EXPECT_EQ(refusal(), "");
   EXPECT_EQ(space_.mapped,
             (std::vector<std::pair<u64, std::size_t>>{{0, kMiB}, {kHigh, 2 * kMiB}}));
+}
+
+TEST_F(VfioAddressSpace, WhatItMappedGoesWithIt) {
+  std::vector<u64> unmapped;
+  {
+    FakeSpace space(&unmapped);
+    ASSERT_TRUE(space.map_all(memory_));
+    EXPECT_TRUE(unmapped.empty());
+  }
+  EXPECT_EQ(unmapped, (std::vector<u64>{0, kHigh}));
 }
 
 TEST_F(VfioAddressSpace, AKernelThatDoesNotSayItsAddressesIsTried) {

@@ -155,6 +155,21 @@ TEST_F(VfioFunction, ShowsAsManyVectorsAsItHasLinesFor) {
   EXPECT_TRUE(lines_.delivers.empty());
 }
 
+TEST_F(VfioFunction, TakesItsInterruptsWithIt) {
+  create();
+  switch_msix(true);
+  program(0, 0x41, false);
+  program(1, 0x42, false);
+  program(1, 0x42, true);
+  ASSERT_TRUE(lines_.delivers[0]);
+  ASSERT_TRUE(lines_.messages[1]);
+  function_->disconnect();
+  EXPECT_EQ(lines_.delivers, (std::map<u32, bool>{{0, false}, {1, false}}));
+  EXPECT_EQ(lines_.messages,
+            (std::map<u32, std::optional<MsiMessage>>{{0, std::nullopt}, {1, std::nullopt}}));
+  EXPECT_FALSE(lines_.messages.contains(2)) << "which had none";
+}
+
 TEST_F(VfioFunction, RefusesWhatCannotBePassed) {
   auto device = std::make_unique<FakeFunction>();
   device->set(0x70, 1, 0x03);

@@ -224,6 +224,46 @@ TEST(AcpiPci, IsThereOnlyWithAPciBus) {
   EXPECT_EQ(number(ssdt, at + 38, 8), window.size);
 }
 
+TEST(AcpiPci, HasASlotForEachDeviceThatCanGo) {
+  const GpaRange window = layout::pci_above_4g(kMiB);
+  const auto slots = [&](const PciDevices& removable) {
+    const Tables tables({.pci_above_4g = window, .removable = removable});
+    const Bytes ssdt = tables.at(number(tables.xsdt(), 60, 8));
+    EXPECT_EQ(sum(ssdt), 0);
+    EXPECT_EQ(number(ssdt, 4, 4), ssdt.size());
+    return text(ssdt, 0, ssdt.size());
+  };
+  const auto count = [](const std::string& aml, std::string_view word) {
+    int found = 0;
+    for (std::size_t at = aml.find(word); at != std::string::npos; at = aml.find(word, at + 1)) {
+      ++found;
+    }
+    return found;
+  };
+  const std::string none = slots({});
+  EXPECT_EQ(count(none, "_EJ0"), 0);
+  EXPECT_EQ(count(none, "SLOT"), 0);
+
+  const std::string aml = slots({.first = 10, .count = 2});
+  EXPECT_EQ(count(aml, "_EJ0"), 2);
+  EXPECT_EQ(count(aml, "ACPI0013"), 2);
+  for (const std::string_view mark : {"SLOT", "UNPL"}) EXPECT_EQ(count(aml, mark), 0) << mark;
+  // As the slot, as what the event calls, and as whom it notifies.
+  for (const std::string_view name : {"SL0A", "SL0B"}) EXPECT_EQ(count(aml, name), 3) << name;
+  for (const std::string_view name : {"UN0A", "UN0B"}) EXPECT_EQ(count(aml, name), 1) << name;
+  using namespace std::string_view_literals;
+  EXPECT_EQ(count(aml, "_ADR\x0c\x00\x00\x0b\x00"sv), 1);
+  EXPECT_EQ(count(aml, "_SUN\x0a\x0b"sv), 1);
+  EXPECT_EQ(count(aml, "_UID\x0a\x0b"sv), 1);
+  EXPECT_EQ(count(aml, "MASK\x0c\x00\x08\x00\x00"sv), 1);
+
+  const Tables full({.vcpu_count = 32,
+                     .virtio_devices = 17,
+                     .pci_above_4g = window,
+                     .removable = {.first = 1, .count = 31}});
+  EXPECT_LE(full.block.size(), layout::kAcpiSize);
+}
+
 TEST(PciWindow, LiesBehindRam) {
   EXPECT_EQ(layout::pci_above_4g(kMiB).start, Gpa(256 * kGiB));
   EXPECT_EQ(layout::pci_above_4g(255 * kGiB).start, Gpa(256 * kGiB));

@@ -21,6 +21,7 @@ TEST(JsonReader, ReadsWhatAContainerRuntimeWrites) {
                {"drive_id": "rootfs", "path_on_host": "/r", "is_root_device": true}],
     "machine-config": {"vcpu_count": 2, "mem_size_mib": 256},
     "network-interfaces": [{"iface_id": "eth0", "host_dev_name": "tap0", "rx_rate_limiter": {}}],
+    "vfio-devices": [{"id": "nic", "address": "0000:01:10.0"}],
     "logger": {"log_path": "/l", "level": "Debug"}, "metrics": {"metrics_path": "/m"},
     "cpu-config": null, "vsock": null, "balloon": null, "entropy": null, "pmem": [],
     "mmds-config": null, "unknown": {"to": "all"}})",
@@ -32,6 +33,7 @@ TEST(JsonReader, ReadsWhatAContainerRuntimeWrites) {
   EXPECT_EQ(config->vm.machine.vcpus, 2U);
   ASSERT_EQ(config->vm.nets.size(), 1U);
   EXPECT_EQ(config->vm.nets[0].tap, "tap0");
+  EXPECT_EQ(config->vm.vfios, (std::vector<VfioConfig>{{PciAddress{0, 1, 0x10, 0}, "nic"}}));
   EXPECT_EQ(config->logger->level, LogLevel::kDebug);
   EXPECT_EQ(config->metrics->path, "/m");
 }
@@ -57,6 +59,9 @@ TEST(JsonReader, SaysWhatIsWrongAndWhere) {
             "line 1 column 69");
   EXPECT_EQ(with(R"("drives": [{"drive_id": "a", "is_root_device": true}])"),
             "vm.json: drive 'a' has no path_on_host");
+  EXPECT_EQ(
+      with(R"("vfio-devices": [{"id": "a", "address": "1:2.3"}, {"id": "b", "address": "1:2.3"}])"),
+      "vm.json: device 'a' has 0000:01:02.3 already");
   EXPECT_EQ(with(R"("machine-config": {"vcpu_count": 1, "mem_size_mib": 0})"),
             "vm.json: The memory size (MiB) is either 0, or not a multiple of the configured page "
             "size.");

@@ -52,6 +52,22 @@ TEST(ResourceRules, LetNoTwoInterfacesBeAlike) {
   EXPECT_EQ(find_net(nets, "1")->tap, "tap1");
 }
 
+TEST(ResourceRules, LetADeviceOfTheHostBeThereOnce) {
+  const PciAddress first = {0, 1, 0x10, 0};
+  const PciAddress second = {0, 1, 0x10, 2};
+  std::vector<VfioConfig> devices;
+  ASSERT_TRUE(put_vfio(devices, {first, "a"}));
+  const auto twice = put_vfio(devices, {first, "b"});
+  ASSERT_FALSE(twice);
+  EXPECT_EQ(twice.error().message(), "device 'a' has 0000:01:10.0 already");
+  ASSERT_TRUE(put_vfio(devices, {second, "b"}));
+  EXPECT_FALSE(put_vfio(devices, {second, "a"}));
+  ASSERT_TRUE(put_vfio(devices, {first, "a"})) << "it replaces itself";
+  EXPECT_EQ(devices, (std::vector<VfioConfig>{{first, "a"}, {second, "b"}}));
+  EXPECT_EQ(find_vfio(devices, "b"), &devices[1]);
+  EXPECT_EQ(find_vfio(devices, "c"), nullptr);
+}
+
 TEST(ResourceRules, ShowAllThatThereIs) {
   VmConfig config;
   EXPECT_EQ(vm_json(config),
@@ -59,7 +75,7 @@ TEST(ResourceRules, ShowAllThatThereIs) {
             R"("machine-config":{"vcpu_count":1,"mem_size_mib":128,"smt":false,)"
             R"("track_dirty_pages":false,"huge_pages":"None"},"metrics":null,"mmds-config":null,)"
             R"("network-interfaces":[],"vsock":null,"entropy":null,"memory-hotplug":null,)"
-            R"("pmem":[]})");
+            R"("pmem":[],"vfio-devices":[]})");
   config.kernel = {"/k", "", "quiet"};
   ASSERT_TRUE(put_drive(config.blocks, {.id = "r", .path = "/\"r\"", .root = true}));
   config.blocks[0].bandwidth = RateLimit{1, 2, 3};

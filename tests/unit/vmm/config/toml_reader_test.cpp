@@ -71,6 +71,7 @@ tx_frames = { size = 6 }
 [[net]]
 fds = [7, 8]
 [[vfio]]
+id = "nic"
 address = "0000:01:10.0"
 [[vfio]]
 address = "02:00.1"
@@ -123,7 +124,7 @@ json = "/tmp/trace.json"
                     .tx_bandwidth = RateLimit{5 * kMiB},
                     .tx_frames = RateLimit{6}},
                    {.fds = {7, 8}}};
-  expected.vfios = {{PciAddress{0, 1, 0x10, 0}}, {PciAddress{0, 2, 0, 1}}};
+  expected.vfios = {{PciAddress{0, 1, 0x10, 0}, "nic"}, {PciAddress{0, 2, 0, 1}, ""}};
   expected.serial = {SerialMode::kFile, "/tmp/log"};
   expected.sandbox = {false, 4321, 8765};
   expected.limits = {.cpu = 1500,

@@ -260,6 +260,11 @@ TEST_F(Validate, WantsEachDeviceOfTheHostOnceWithItsAddress) {
   EXPECT_EQ(verdict(), "fine");
   config_.vfios[1].address = config_.vfios[0].address;
   EXPECT_EQ(verdict(), "vfio[1].address: vfio[0] has it as well: '0000:01:10.0'");
+  config_.vfios = {{.address = PciAddress{0, 1, 0x10, 0}},
+                   {.address = PciAddress{0, 1, 0x10, 2}, .id = "vfio0"}};
+  EXPECT_EQ(verdict(), "vfio[1].id: vfio[0] has this id as well: 'vfio0'");
+  config_.vfios[1].id = "a b";
+  EXPECT_EQ(verdict(), "vfio[1].id: 'a b' is no id -- take up to 20 letters, digits, '_' and '-'");
   config_.vfios[1].address.reset();
   EXPECT_EQ(verdict(), "vfio[1]: no address -- 'mote vfio list' lists functions");
 }
