@@ -72,6 +72,7 @@ std::vector<std::byte> build_pci_ssdt(const GpaRange& above_4g, const PciDevices
   const auto pattern = whole.first(end);
   const auto slot = whole.subspan(end);
   CHECK(find_mark(slot, kDeviceOp) == 0, "the pattern of a slot begins with it");
+  CHECK(removable.first + removable.count <= 32, "a slot is a device of the bus");
 
   std::vector<std::byte> table(pattern.begin(), pattern.end());
   const std::size_t start = find_mark(pattern, kStart);

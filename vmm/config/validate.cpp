@@ -70,6 +70,13 @@ Result<void> validate_machine(const MachineConfig& machine) {
 }
 
 Result<void> validate_pci(const VmConfig& config) {
+  const std::size_t functions = pci_function_count(config);
+  if (functions > kMaxPciFunctions) {
+    return Error::config(
+        format("vfio: %zu devices are too many for the PCI bus -- it has places "
+               "for %zu",
+               functions, kMaxPciFunctions));
+  }
   if (!needs_pci(config) || config.machine.memory_bytes <= kMaxMemoryWithPci) return {};
   return Error::config(format("machine.memory: %s leave no addresses for a PCI bus",
                               print_size(config.machine.memory_bytes).c_str()));

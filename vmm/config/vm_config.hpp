@@ -22,6 +22,8 @@ inline constexpr std::size_t kMaxCmdline = 2048;
 inline constexpr u32 kMaxIoThreads = 8;
 inline constexpr u32 kMaxPollUs = 1000;
 inline constexpr std::size_t kMaxVirtioDevices = 17;  ///< as many as there are pins for them
+/// Places on the PCI bus, behind the host bridge.
+inline constexpr std::size_t kMaxPciFunctions = 31;
 inline constexpr u32 kMaxBlockQueues = 16;
 inline constexpr u32 kMaxNetQueues = 8;  ///< pairs
 inline constexpr u32 kMinMtu = 68;       ///< [Virtio 1.2 5.1.4.1]
@@ -208,11 +210,18 @@ bool is_by_pci(const VmConfig& config, const Device& device) {
   return device.transport.value_or(config.machine.transport) == Transport::kPci;
 }
 
+/// How many functions are on the PCI bus, those of the host among them.
+inline std::size_t pci_function_count(const VmConfig& config) {
+  const auto by_pci = [&config](const auto& device) { return is_by_pci(config, device); };
+  return config.vfios.size() +
+         static_cast<std::size_t>(
+             std::count_if(config.blocks.begin(), config.blocks.end(), by_pci) +
+             std::count_if(config.nets.begin(), config.nets.end(), by_pci));
+}
+
 /// Whether the machine has a PCI bus: something is on it.
 inline bool needs_pci(const VmConfig& config) {
-  const auto by_pci = [&config](const auto& device) { return is_by_pci(config, device); };
-  return !config.vfios.empty() || std::any_of(config.blocks.begin(), config.blocks.end(), by_pci) ||
-         std::any_of(config.nets.begin(), config.nets.end(), by_pci);
+  return pci_function_count(config) > 0;
 }
 
 }  // namespace mote

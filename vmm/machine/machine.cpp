@@ -5,6 +5,7 @@
 #include <array>
 #include <span>
 
+#include "core/check.hpp"
 #include "core/log.hpp"
 #include "core/text.hpp"
 #include "vmm/arch/acpi.hpp"
@@ -138,7 +139,9 @@ Result<void> Machine::create_devices(const VmConfig& config, std::vector<virtio:
     TRY(attach(*nets_.devices()[i], config.nets[i].transport));
   }
   TRY(passed_.plug_in(*board_, vm_));
-  if (!passed_.empty()) unplug_.emplace(passed_, *board_, vm_, loop_);
+  if (passed_.empty()) return {};
+  CHECK(passed_.place(0) == places_of_passed(config).first, "the guest was told of these places");
+  unplug_.emplace(passed_, *board_, vm_, loop_);
   return {};
 }
 

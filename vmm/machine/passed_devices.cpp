@@ -7,7 +7,6 @@
 #include "core/log.hpp"
 #include "devices/vfio/kernel_device.hpp"
 #include "devices/vfio/taking.hpp"
-#include "vmm/machine/virtio_devices.hpp"
 
 namespace mote {
 namespace {
@@ -20,8 +19,8 @@ void expect(const Result<void>& done) {
 }  // namespace
 
 arch::PciDevices places_of_passed(const VmConfig& config) {
-  const u32 by_pci = virtio_device_count(config) - mmio_device_count(config);
-  return {.first = 1 + by_pci, .count = static_cast<u32>(config.vfios.size())};
+  const auto count = static_cast<u32>(config.vfios.size());
+  return {.first = 1 + static_cast<u32>(pci_function_count(config)) - count, .count = count};
 }
 
 Result<PassedDevices> PassedDevices::open(const VmConfig& config) {

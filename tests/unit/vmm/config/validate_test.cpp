@@ -265,6 +265,15 @@ TEST_F(Validate, WantsEachDeviceOfTheHostOnceWithItsAddress) {
   EXPECT_EQ(verdict(), "vfio[1].id: vfio[0] has this id as well: 'vfio0'");
   config_.vfios[1].id = "a b";
   EXPECT_EQ(verdict(), "vfio[1].id: 'a b' is no id -- take up to 20 letters, digits, '_' and '-'");
+  config_.vfios.clear();
+  for (u8 device = 0; device < 31; ++device) {
+    config_.vfios.push_back({.address = PciAddress{0, 2, device, 0}});
+  }
+  EXPECT_EQ(verdict(), "fine");
+  config_.nets = {{.tap = "a", .transport = Transport::kPci}};
+  EXPECT_EQ(verdict(), "vfio: 32 devices are too many for the PCI bus -- it has places for 31");
+  config_.nets[0].transport = Transport::kMmio;
+  EXPECT_EQ(verdict(), "fine");
   config_.vfios[1].address.reset();
   EXPECT_EQ(verdict(), "vfio[1]: no address -- 'mote vfio list' lists functions");
 }

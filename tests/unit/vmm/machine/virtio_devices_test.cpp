@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include "vmm/machine/passed_devices.hpp"
+
 namespace mote {
 namespace {
 
@@ -27,6 +29,17 @@ TEST(VirtioDevices, DisksComeFirst) {
   EXPECT_EQ(virtio_words(config, true), (Words{"root=/dev/vdb", "rw"}));
   EXPECT_EQ(virtio_words(with(0, 1), false), Words{"virtio_mmio.device=4K@0xd0000000:5"});
   EXPECT_EQ(virtio_words(with(0, 0), false), Words{});
+}
+
+TEST(VirtioDevices, DevicesOfTheHostLieBehindThemOnTheBus) {
+  VmConfig config = with(2, 1);
+  config.vfios.resize(3);
+  EXPECT_EQ(places_of_passed(config).first, 1u);
+  EXPECT_EQ(places_of_passed(config).count, 3u);
+  config.machine.transport = Transport::kPci;
+  EXPECT_EQ(places_of_passed(config).first, 4u);
+  config.blocks[1].transport = Transport::kMmio;
+  EXPECT_EQ(places_of_passed(config).first, 3u);
 }
 
 TEST(VirtioDevices, WhatIsOnThePciBusNeedsNoWords) {
