@@ -33,9 +33,10 @@ Result<std::unique_ptr<AddressSpace>> open_address_space(const HostFunctions& ho
   functions.reserve(addresses.size());
   for (const PciAddress& address : addresses) functions.push_back(TRY(host.look_at(address)));
   const Way way = way_to_all(functions, host.facts());
+  for (const HostFunction& function : functions) TRY(check_obstacles(host, function, way));
   auto space = TRY(way == Way::kIommufd ? Iommufd::open() : Container::open());
-  for (const PciAddress& address : addresses) {
-    if (!space->has(address)) TRY(join(host, *space, address));
+  for (const HostFunction& function : functions) {
+    if (!space->has(function.address)) TRY(space->join(function));
   }
   return space;
 }

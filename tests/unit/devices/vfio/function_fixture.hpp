@@ -1,51 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
-// A function over a FakeFunction and lines that lead nowhere, and short words for what a guest does
+// A function over a FakeFunction and FakeLines, and short words for what a guest does
 // with it.
 #pragma once
 
 #include <gtest/gtest.h>
 
-#include <map>
 #include <memory>
-#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "core/check.hpp"
 #include "devices/vfio/function.hpp"
 #include "tests/unit/devices/vfio/fake_function.hpp"
+#include "tests/unit/devices/vfio/fake_lines.hpp"
 
 namespace mote::test {
 
 inline constexpr u32 kMsixCapability = 0x70;  // behind PCI Express and power management
 inline constexpr u32 kTableBar = 3;
-
-/// Lines that remember what they were told, and are told of changes only.
-class FakeLines final : public vfio::TriggerLines {
- public:
-  int fd(u32 vector) const override { return 100 + static_cast<int>(vector); }
-  void set_delivering(u32 vector, bool delivering) override {
-    CHECK(delivers[vector] != delivering, "told of changes only");
-    CHECK(!delivering || messages.contains(vector), "the message comes before the interrupts");
-    delivers[vector] = delivering;
-    ++changes;
-  }
-  bool take_kept(u32 vector) override { return std::exchange(kept[vector], false); }
-  void set_message(u32 vector, const std::optional<MsiMessage>& message) override {
-    CHECK(messages[vector] != message, "told of changes only");
-    messages[vector] = message;
-    ++message_changes;
-  }
-  void send(u32 vector) override { sent.push_back(vector); }
-
-  std::map<u32, bool> delivers;
-  std::map<u32, bool> kept;
-  std::map<u32, std::optional<MsiMessage>> messages;
-  std::vector<u32> sent;
-  u32 changes = 0;  ///< of delivers
-  u32 message_changes = 0;
-};
 
 class VfioFunction : public testing::Test {
  protected:

@@ -72,6 +72,7 @@ TEST_F(VfioFunction, AVectorDeliversWhileItIsOpen) {
   switch_msix(true);
   EXPECT_EQ(lines_.delivers, (std::map<u32, bool>{{1, true}}));
   EXPECT_EQ(lines_.messages[1], (MsiMessage{0xfee0'1000, 0, 0x41}));
+  EXPECT_EQ(lines_.began_with[1], lines_.messages[1]) << "the route comes before the irqfd";
   program(1, 0x41, true);
   EXPECT_FALSE(lines_.delivers[1]);
   program(1, 0x42, false);
