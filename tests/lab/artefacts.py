@@ -66,7 +66,7 @@ class Artefacts:
         elif path == "/lab/records":
             archive.copy(path, cached("records", ["records.c"], lambda target, folder: compile_static("records.c", target)))
         elif path.startswith("/lab/scripts/"):
-            for name in (path, f"{os.path.dirname(path)}/common"):
+            for name in (path, f"{os.path.dirname(path)}/common", "/lab/scripts/guests"):
                 archive.copy(name, HERE / name.removeprefix("/lab/"))
         elif path.startswith("/lab/vfio/"):
             for name in (path, "/lab/vfio/common"):
