@@ -21,6 +21,9 @@ GENERIC_KERNEL = "linux-image-amd64"  # Debian's package, with the drivers of re
 # Programs of the host that the outer Linux gets: path there -> name, Debian package. busybox's ip knows no taps with many queues.
 HOST_PROGRAMS = {"/lab/ip": ("ip", "iproute2"), "/lab/tcpdump": ("tcpdump", "tcpdump")}
 
+# Small programs of ours that run in the outer Linux.
+LAB_PROGRAMS = {"/lab/ask": "ask.c", "/lab/nvme_virtualization": "nvme_virtualization.c", "/lab/watched_page": "watched_page.c", "/lab/jailed": ROOT / "tests/cli/jailed.c"}
+
 
 class Missing(Exception):
     """The lab cannot run here; the message says why and what to do."""
@@ -71,8 +74,10 @@ class Artefacts:
         elif path.startswith("/lab/vfio/"):
             for name in (path, "/lab/vfio/common"):
                 archive.copy(name, HERE / "scripts" / name.removeprefix("/lab/"))
-        elif path == "/lab/ask":
-            archive.copy(path, cached("ask", [], lambda target, folder: compile_static(HERE / "ask.c", target), (HERE / "ask.c").read_text()))
+            archive.copy("/lab/scripts/guests", HERE / "scripts/guests")
+        elif path in LAB_PROGRAMS:
+            source = HERE / LAB_PROGRAMS[path]
+            archive.copy(path, cached(source.stem, [], lambda target, folder: compile_static(source, target), source.read_text()))
         elif path == "/lab/vfio.cpio":
             archive.file(path, vfio_initramfs())
         elif path == "/lab/generic/vmlinuz":
@@ -92,9 +97,6 @@ class Artefacts:
             add_with_libraries(archive, path, built / "tests/acts/acts_tests")
             for program in ("mote", "tests/acts/mote-acts", "tests/acts/act-outside", "guests/hello.elf", "guests/halt_forever.elf"):
                 archive.copy(f"/lab/acts/{os.path.basename(program)}", built / program)
-        elif path == "/lab/jailed":
-            jailed = ROOT / "tests/cli/jailed.c"
-            archive.copy(path, cached("jailed", [], lambda target, folder: compile_static(jailed, target), jailed.read_text()))
         elif path in HOST_PROGRAMS:
             add_program(archive, path, *HOST_PROGRAMS[path])
         else:

@@ -19,18 +19,24 @@ from cpio import Archive
 # TCG's SVM does not intercept XSETBV, so a nested guest's XCR0 passes kvm-amd by and its CPUID leaf 0Dh lies: no XSAVE.
 CPU = "max,xsave=off"
 # init_on_free: what is left of a guest's code in freed memory would slow the next guest down by a second, since TCG checks every
-# write to a page that it has translated code from.
-KERNEL_ARGUMENTS = "console=ttyS0 quiet mitigations=off panic=-1 nowatchdog init_on_free=1"
+# write to a page that it has translated code from. no_timer_check: that check takes an emulator which is away for long for a broken timer.
+KERNEL_ARGUMENTS = "console=ttyS0 quiet mitigations=off panic=-1 nowatchdog init_on_free=1 no_timer_check"
 # In the order in which they are loaded. For KVM, for the outer disk, and for what some cases load themselves.
 MODULES = ("irqbypass", "kvm", "kvm-amd",
            "virtio_ring", "virtio", "virtio_pci_legacy_dev", "virtio_pci_modern_dev", "virtio_pci", "virtio_blk",
            "loop", "scsi_common", "scsi_mod", "scsi_debug", "sd_mod", "llc", "stp", "bridge", "tun",
            "vhost_iotlb", "vhost", "tap", "vhost_net")
-# A machine with an IOMMU that remaps interrupts, and Intel's 82576 behind it: what cases with `sriov` want. The cloud kernel has no drivers for that.
+# A machine with an IOMMU that remaps interrupts, and behind it Intel's 82576 and an NVMe controller, both with virtual functions: what cases with `sriov` want.
+# The cloud kernel has no drivers for that.
 SRIOV_KERNEL_ARGUMENTS = " intel_iommu=on iommu=pt"
-SRIOV_MODULES = ("ccp", "vfio", "vfio_virqfd", "vfio_iommu_type1", "vfio-pci-core", "vfio-pci", "dca", "i2c-algo-bit", "igb", "igbvf")
+SRIOV_MODULES = ("ccp", "crc32c_generic", "crc16", "mbcache", "jbd2", "ext4",
+                 "vfio", "vfio_virqfd", "vfio_iommu_type1", "vfio-pci-core", "vfio-pci", "dca", "i2c-algo-bit", "igb", "igbvf",
+                 "crct10dif_common", "crc-t10dif", "crc64", "crc64-rocksoft", "t10-pi", "nvme-core", "nvme")
 SRIOV_OPTIONS = ["-device", "intel-iommu,intremap=on,caching-mode=on,aw-bits=48", "-device", "pcie-root-port,id=rp0,slot=1",
-                 "-device", "igb,bus=rp0,netdev=n0", "-netdev", "user,id=n0,restrict=on"]
+                 "-device", "igb,bus=rp0,netdev=n0", "-netdev", "user,id=n0,restrict=on",
+                 "-device", "pcie-root-port,id=rp1,slot=2", "-device", "nvme-subsys,id=s0",
+                 "-device", "nvme,id=c0,bus=rp1,subsys=s0,serial=x,sriov_max_vfs=2,sriov_vq_flexible=8,sriov_vi_flexible=6", "-device", "nvme-ns,bus=c0,drive=ns0"]
+NAMESPACE_MIB = 64  # of the NVMe controller
 GRACE_SECONDS = 40  # for the outer Linux itself: its start, and what it may be late in reporting
 IDLE_SECONDS = 20   # an emulator that takes no processor time for so long has stopped: a Linux that waits has its ticks
 COUNTING_SLOWS = 5  # counting instructions makes its clock slower than ours: all limits of time outside are so many times longer
@@ -67,7 +73,7 @@ class Case:
 
     def needs_disk(self):
         """Whether it wants the outer Linux's disk (disk.py)."""
-        return any("/disk/" in word or word.startswith("/lab/scripts/") for word in self.args)
+        return any("/disk/" in word or word.startswith("/lab/scripts/") for word in (*self.args, *self.files))
 
 
 @dataclasses.dataclass
@@ -132,6 +138,14 @@ def pack(cases, artefacts, quiet, folder):
     initramfs = folder / "outer.cpio"
     initramfs.write_bytes(archive.finish())
     return next(debian.glob("boot/vmlinuz-*")), initramfs
+
+
+def _namespace(folder):
+    """Makes the file behind the NVMe controller's namespace."""
+    path = folder / "namespace"
+    with open(path, "wb") as file:
+        file.truncate(NAMESPACE_MIB << 20)
+    return path
 
 
 class _Reader(threading.Thread):
@@ -215,7 +229,8 @@ def run(cases, mote, *, processors=1, host_processor=None, counts_instructions=F
         kernel_arguments = KERNEL_ARGUMENTS
         if any(case.sriov for case in cases):
             newer = tool(HERE / "newer-qemu")
-            qemu_options = [newer / "bin" / QEMU, "-L", newer / "share/qemu", "-L", newer / "share/seabios", *SRIOV_OPTIONS]
+            qemu_options = [newer / "bin" / QEMU, "-L", newer / "share/qemu", "-L", newer / "share/seabios", *SRIOV_OPTIONS,
+                            "-drive", f"if=none,id=ns0,file={_namespace(folder)},format=raw,cache=unsafe"]
             kernel_arguments += SRIOV_KERNEL_ARGUMENTS
         command = [*confined, *qemu_options, "-M", "q35", "-accel", f"tcg,thread={'single' if counts_instructions else 'multi'}", "-cpu", CPU, "-smp", str(processors), "-m", str(memory), "-nodefaults", "-no-user-config",
                    "-display", "none", "-no-reboot", "-kernel", kernel, "-initrd", initramfs,
