@@ -6,6 +6,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <utility>
 
@@ -182,8 +183,8 @@ bool VmController::is_gone(std::size_t position) const {
 VmConfig VmController::config() {
   VmConfig config = configured_.config();
   for (std::size_t position = config.vfios.size(); position-- > 0;) {
-    if (is_gone(position))
-      config.vfios.erase(config.vfios.begin() + static_cast<std::ptrdiff_t>(position));
+    if (!is_gone(position)) continue;
+    config.vfios.erase(config.vfios.begin() + static_cast<std::ptrdiff_t>(position));
   }
   return config;
 }
@@ -205,10 +206,11 @@ std::vector<api::VfioDevice> VmController::vfios() {
 }
 
 void VmController::remove_vfio(const std::string& id, bool by_force, api::Reply reply) {
-  std::vector<VfioConfig>& devices = configured_.config().vfios;
-  const VfioConfig* const device = find_vfio(devices, id);
-  const auto position = static_cast<std::size_t>(device - devices.data());
-  if (device == nullptr || is_gone(position)) {
+  const std::vector<VfioConfig>& devices = configured_.config().vfios;
+  const auto device = std::find_if(devices.begin(), devices.end(),
+                                   [&](const VfioConfig& other) { return other.id == id; });
+  const auto position = static_cast<std::size_t>(device - devices.begin());
+  if (device == devices.end() || is_gone(position)) {
     return reply.give(Error::config("there is no device of the host '" + id + "'"));
   }
   if (state_ == VmState::kNotStarted) {

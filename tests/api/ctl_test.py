@@ -72,6 +72,26 @@ class Life(Ctl):
             self.assertIsNone(json.loads(self.done(server, "config"))["drives"][0]["rate_limiter"])
 
 
+    def test_devices_of_the_host_come_and_go(self):
+        with Server() as server:
+            self.give_kernel(server)
+
+            def states():
+                return {device["id"]: device["state"] for device in json.loads(self.done(server, "vfio", "list"))}
+
+            self.assertEqual(self.done(server, "vfio", "add", "nic", "--address", "01:10.0"), "")
+            self.done(server, "vfio", "add", "spare", "--address", "0000:01:10.2")
+            self.done(server, "vfio", "remove", "spare")
+            self.assertEqual(states(), {"nic": "Configured"})
+            self.done(server, "start")
+            self.assertEqual(states(), {"nic": "Attached"})
+            self.assertEqual(self.done(server, "vfio", "remove", "nic"), "")
+            self.assertEqual(states(), {"nic": "Removal asked"})
+            self.done(server, "vfio", "remove", "nic", "--force")
+            self.assertEqual(states(), {})
+            self.expect_error(ctl(server.path, "vfio", "remove", "nic"), 4, "there is no device of the host 'nic'")
+
+
 class Shown(Ctl):
     def test_status(self):
         with Server() as server:
