@@ -29,7 +29,7 @@ VFIO_CASES = [
     vfio("prepare", contains=[r"cannot pass 0000:01:10.2: the driver igbvf has it, vfio-pci should -- sudo mote vfio prepare --bind 0000:01:10.2",
                               r"all is as it was"]),
     vfio("user", timeout=300, contains=[r"this user may not open /dev/vfio/\d+ -- sudo chown", r"cannot lock 262144 KiB .* -- raise the limit of locked memory: ulimit -l unlimited",
-                                        r"driver_override.* -- this takes root: use sudo", r"function: good", r"another process has the group", r"all is said"]),
+                                        r"driver_override.* -- this takes root: use sudo", r"function: good", r"another process has it, or another of its IOMMU group: end that VM first", r"all is said"]),
     vfio("guest", timeout=300, contains=[r"driver: igbvf", r"(?s)function: good.*function: good.*all is as it was"]),
     vfio("unplug", timeout=500, files=SERVED, contains=[r"other: in use", r'"unplug-asked".*"nic"', r"function: gone", r"asked: good", r"ejected: good", r"function: lost", r"taken: good"]),
     vfio("serve", timeout=400, files=SERVED, contains=[r"400 .*name it at the start \(mote serve --vfio 0000:01:00.0\)", r"never of a guest that has devices of the host: nic \(0000:01:10.0\)", r"named: good",
