@@ -8,6 +8,7 @@
 #include <iterator>
 
 #include "core/check.hpp"
+#include "core/patience.hpp"
 #include "core/text.hpp"
 #include "devices/vfio/kernel_calls.hpp"
 #include "devices/vfio/refusals.hpp"
@@ -58,8 +59,10 @@ Result<void> Container::join(const HostFunction& function) {
     group.members.push_back(function.address);
     return {};
   }
-  UniqueFd fd(::open(path.c_str(), O_RDWR | O_CLOEXEC));
-  if (!fd) {
+  Patience patience;
+  UniqueFd fd;
+  while (!(fd = UniqueFd(::open(path.c_str(), O_RDWR | O_CLOEXEC)))) {
+    if (errno == EBUSY && patience.wait()) continue;
     return Error::from_errno(errno, "cannot open " + path,
                              refusal_remedy(Attempt::kOpenGroup, errno));
   }

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "core/check.hpp"
+#include "core/patience.hpp"
 #include "devices/vfio/iommufd_abi.hpp"
 #include "devices/vfio/kernel_calls.hpp"
 #include "devices/vfio/refusals.hpp"
@@ -43,7 +44,9 @@ Result<void> Iommufd::join(const PciAddress& address, UniqueFd device) {
   bind.size = sizeof(bind);
   bind.iommufd = fd_.get();
   const std::string name = print_pci_address(address);
-  if (::ioctl(device.get(), abi::kBindIommufd, &bind) != 0) {
+  Patience patience;
+  while (::ioctl(device.get(), abi::kBindIommufd, &bind) != 0) {
+    if (means_in_use(errno) && patience.wait()) continue;
     return Error::from_errno(errno, "cannot bind " + name + " to iommufd",
                              refusal_remedy(Attempt::kBind, errno));
   }

@@ -23,6 +23,11 @@ std::string map_remedy(int errno_value) {
 
 }  // namespace
 
+bool means_in_use(int errno_value) {
+  // A device that is open already, by one way, is EINVAL, a group that is another's EBUSY.
+  return errno_value == EBUSY || errno_value == EINVAL;
+}
+
 std::string refusal_remedy(Attempt attempt, int errno_value) {
   switch (attempt) {
     case Attempt::kOpenGroup:
@@ -30,8 +35,7 @@ std::string refusal_remedy(Attempt attempt, int errno_value) {
     case Attempt::kUseIommu:
       return errno_value == EPERM ? remap_remedy(Way::kContainer) : std::string();
     case Attempt::kBind:
-      // A device that is open already is EINVAL, a group that is another's EBUSY.
-      if (errno_value == EBUSY || errno_value == EINVAL) return kInUse;
+      if (means_in_use(errno_value)) return kInUse;
       return errno_value == EPERM ? remap_remedy(Way::kIommufd) : std::string();
     case Attempt::kMap:
       return map_remedy(errno_value);

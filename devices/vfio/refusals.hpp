@@ -16,6 +16,9 @@ enum class Attempt : u8 {
   kMap,        ///< VFIO_IOMMU_MAP_DMA, IOMMU_IOAS_MAP
 };
 
+/// Whether VFIO_DEVICE_BIND_IOMMUFD says by `errno_value` that somebody else has the device.
+bool means_in_use(int errno_value);
+
 /// What to do after `attempt` failed with `errno_value`; empty when nobody knows.
 std::string refusal_remedy(Attempt attempt, int errno_value);
 
