@@ -29,6 +29,7 @@ MODULES = ("irqbypass", "kvm", "kvm-amd",
 # A machine with an IOMMU that remaps interrupts, and behind it Intel's 82576 and an NVMe controller, both with virtual functions: what cases with `sriov` want.
 # The cloud kernel has no drivers for that.
 SRIOV_KERNEL_ARGUMENTS = " intel_iommu=on iommu=pt"
+IOMMUFD_KERNEL_ARGUMENTS = " kvm.halt_poll_ns=0"  # of a KVM that is built in; see outer-init
 SRIOV_MODULES = ("ccp", "crc32c_generic", "crc16", "mbcache", "jbd2", "ext4",
                  "vfio", "vfio_virqfd", "vfio_iommu_type1", "vfio-pci-core", "vfio-pci", "dca", "i2c-algo-bit", "igb", "igbvf",
                  "crct10dif_common", "crc-t10dif", "crc64", "crc64-rocksoft", "t10-pi", "nvme-core", "nvme")
@@ -65,11 +66,12 @@ class Case:
     lacks: list = dataclasses.field(default_factory=list)     # ... must not match
     outer_memory: int = 2048                     # MiB that the outer Linux needs
     sriov: bool = False                          # the outer Linux needs a card with virtual functions
+    iommufd: bool = False                        # ... and a kernel with iommufd
     files: list = dataclasses.field(default_factory=list)     # what the program opens under /lab/ besides what `args` names
 
     def machine(self):
         """Cases that have this in common share an outer Linux."""
-        return self.sriov, self.outer_memory
+        return self.sriov, self.iommufd, self.outer_memory
 
     def needs_disk(self):
         """Whether it wants the outer Linux's disk (disk.py)."""
@@ -128,8 +130,12 @@ def pack(cases, artefacts, quiet, folder):
     archive.character_device("dev/console", 5, 1)
     archive.copy("bin/busybox", "/bin/busybox")
     archive.copy("init", HERE / "outer-init")
-    for module in MODULES + (SRIOV_MODULES if sriov else ()):
-        archive.copy(f"lab/modules/{module}.ko", next(debian.glob(f"lib/modules/*/kernel/**/{module}.ko")))
+    if any(case.iommufd for case in cases):
+        kernel = tool(HERE / "iommufd-kernel")  # has no modules
+    else:
+        kernel = next(debian.glob("boot/vmlinuz-*"))
+        for module in MODULES + (SRIOV_MODULES if sriov else ()):
+            archive.copy(f"lab/modules/{module}.ko", next(debian.glob(f"lib/modules/*/kernel/**/{module}.ko")))
     archive.copy("lab/drive", driver)
     archive.file("lab/script", script(cases).encode())
     archive.file("lab/start", f"/lab/drive {'-q ' if quiet else ''}/lab/script\n".encode())
@@ -137,7 +143,7 @@ def pack(cases, artefacts, quiet, folder):
         artefacts.add(archive, path)
     initramfs = folder / "outer.cpio"
     initramfs.write_bytes(archive.finish())
-    return next(debian.glob("boot/vmlinuz-*")), initramfs
+    return kernel, initramfs
 
 
 def _namespace(folder):
@@ -232,6 +238,8 @@ def run(cases, mote, *, processors=1, host_processor=None, counts_instructions=F
             qemu_options = [newer / "bin" / QEMU, "-L", newer / "share/qemu", "-L", newer / "share/seabios", *SRIOV_OPTIONS,
                             "-drive", f"if=none,id=ns0,file={_namespace(folder)},format=raw,cache=unsafe"]
             kernel_arguments += SRIOV_KERNEL_ARGUMENTS
+        if any(case.iommufd for case in cases):
+            kernel_arguments += IOMMUFD_KERNEL_ARGUMENTS
         command = [*confined, *qemu_options, "-M", "q35", "-accel", f"tcg,thread={'single' if counts_instructions else 'multi'}", "-cpu", CPU, "-smp", str(processors), "-m", str(memory), "-nodefaults", "-no-user-config",
                    "-display", "none", "-no-reboot", "-kernel", kernel, "-initrd", initramfs,
                    "-append", kernel_arguments,
