@@ -27,7 +27,7 @@ def told(name, *arguments, case=None, timeout=300, files=()):
 
 VFIO_CASES = [
     vfio("iommufd", timeout=300, iommufd=True, contains=[r"this user may not open /dev/iommu -- sudo chown \$USER /dev/iommu", r"cannot lock 262144 KiB .* -- raise the limit of locked memory: ulimit -l unlimited",
-                                                         r"driver: igbvf", r"cannot bind /dev/vfio/devices/vfio0 .* -- another process has it", r"all is as it was"]),
+                                                         r"driver: igbvf", r"cannot bind 0000:01:10.0 to iommufd.* -- another process has it", r"all is as it was"]),
     vfio("prepare", contains=[r"cannot pass 0000:01:10.2: the driver igbvf has it, vfio-pci should -- sudo mote vfio prepare --bind 0000:01:10.2",
                               r"all is as it was"]),
     vfio("user", timeout=300, contains=[r"this user may not open /dev/vfio/\d+ -- sudo chown", r"cannot lock 262144 KiB .* -- raise the limit of locked memory: ulimit -l unlimited",
