@@ -175,7 +175,7 @@ TEST_F(HostTest, AFunctionThatHasGoneReadsAsOnes) {
   const u32 device = *host.add(function, mmio);
   ASSERT_TRUE(host.add(other, mmio));
   std::byte bytes[4];
-  for (const u64 place : {1, 2}) write_le(host.ecam(), (place << 15) + 4, 2, 2);
+  for (const u64 place : {1u, 2u}) write_le(host.ecam(), (place << 15) + 4, 2, 2);
   const auto read = [&](u64 address) {
     mmio.read(address, bytes);
     return load_le(bytes);

@@ -45,12 +45,12 @@ TEST_F(UnplugTest, HearsWhatIsEjected) {
 TEST_F(UnplugTest, KnowsNoOtherAccesses) {
   ports.ask(1);
   for (u64 offset = 0; offset < UnplugPorts::kPortCount; ++offset) {
-    for (const std::size_t width : {1, 2}) {
+    for (const std::size_t width : {1u, 2u}) {
       write_le(ports, offset, width, 0xffff'ffff);
       EXPECT_EQ(read_le(ports, offset, width), (u64{1} << 8 * width) - 1) << offset;
     }
   }
-  for (const u64 offset : {1, 2, 3}) write_le(ports, offset, 4, 0xffff'ffff);
+  for (const u64 offset : {1u, 2u, 3u}) write_le(ports, offset, 4, 0xffff'ffff);
   EXPECT_EQ(read_le(ports, 0, 4), 1u << 1);
   EXPECT_TRUE(ejected.all.empty());
 }
