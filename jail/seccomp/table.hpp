@@ -81,6 +81,11 @@ constexpr Rule missing(RoleSet roles, int number, const char* name, const char* 
     1, kAll, table_request(constant), "request is " #constant \
   }
 
+/// Of Linux 6.2's <linux/iommufd.h>, which headers of an older distribution do not have.
+#ifndef IOMMU_IOAS_UNMAP
+#define IOMMU_IOAS_UNMAP _IO(';', 0x86)
+#endif
+
 /// What pthread_create asks for.
 inline constexpr u32 kThreadFlags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SYSVSEM |
                                     CLONE_SIGHAND | CLONE_THREAD | CLONE_SETTLS |
@@ -117,6 +122,7 @@ inline constexpr Rule kRules[] = {
     rule(kVcpuVfio, CALL(read), "take an interrupt that was held back"),
     rule(kStart, CALL(ioctl), REQUEST(VFIO_DEVICE_SET_IRQS), "switch a device's interrupts on"),
     rule(kStart, CALL(ioctl), REQUEST(VFIO_IOMMU_UNMAP_DMA), "after a start that failed"),
+    rule(kStart, CALL(ioctl), REQUEST(IOMMU_IOAS_UNMAP), "after a start that failed, by iommufd"),
 
     rule(kStart | kUnplug, CALL(ioctl), REQUEST(KVM_SET_USER_MEMORY_REGION),
          "a device's memory, in the guest or no longer"),
