@@ -34,8 +34,8 @@ class Leaving final : public vfio::Device {
   Result<Mapping> map(u32 region, const vfio::Area& area) const override {
     return fake_.map(region, area);
   }
-  Result<void> set_triggers(std::span<const int> fds) const override {
-    return fake_.set_triggers(fds);
+  Result<u32> set_triggers(vfio::InterruptKind kind, std::span<const int> fds) const override {
+    return fake_.set_triggers(kind, fds);
   }
 
  private:
