@@ -265,7 +265,7 @@ def unittest_stage(script, timeout=300, requirements=None):
     return stage
 
 
-CLANG = {"CC": "clang-19", "CXX": "clang++-19"}
+CLANG = {"CC": "ccache clang-19", "CXX": "ccache clang++-19"}
 # name, is part of `fast`, what to do
 STAGES = [
     ("format", True, format_stage),
