@@ -206,9 +206,8 @@ Result<HostFiles> ConfiguredVm::share_files() const {
     files.taps.push_back(TRY(taps_.at(net.id)->duplicate()));
   }
   if (!config_.vfios.empty()) {
-    std::vector<PciAddress> addresses;
-    for (const VfioConfig& device : config_.vfios) addresses.push_back(device.address.value());
-    files.devices = TRY(PassedDevices::open(config_, TRY(devices_->duplicate(addresses))));
+    files.devices =
+        TRY(PassedDevices::open(config_, TRY(devices_->duplicate(addresses_of(config_.vfios)))));
   }
   files.serial = TRY(serial_ ? serial_->duplicate() : ConsoleEnd::open(config_.serial));
   return files;

@@ -57,9 +57,7 @@ Result<TapsByName> open_taps(const std::vector<std::string>& names) {
 /// the limit says, so it is raised as far as the user may.
 Result<std::unique_ptr<vfio::AddressSpace>> open_devices(const std::vector<VfioConfig>& devices) {
   if (devices.empty()) return std::unique_ptr<vfio::AddressSpace>();
-  std::vector<PciAddress> addresses;
-  for (const VfioConfig& device : devices) addresses.push_back(device.address.value());
-  auto space = TRY(vfio::open_address_space(vfio::HostFunctions(), addresses));
+  auto space = TRY(vfio::open_address_space(vfio::HostFunctions(), addresses_of(devices)));
   rlimit limit{.rlim_cur = RLIM_INFINITY, .rlim_max = RLIM_INFINITY};
   if (::setrlimit(RLIMIT_MEMLOCK, &limit) != 0 && ::getrlimit(RLIMIT_MEMLOCK, &limit) == 0) {
     limit.rlim_cur = limit.rlim_max;

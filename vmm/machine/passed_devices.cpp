@@ -18,6 +18,13 @@ void expect(const Result<void>& done) {
 
 }  // namespace
 
+std::vector<PciAddress> addresses_of(std::span<const VfioConfig> devices) {
+  std::vector<PciAddress> addresses;
+  addresses.reserve(devices.size());
+  for (const VfioConfig& device : devices) addresses.push_back(device.address.value());
+  return addresses;
+}
+
 arch::PciDevices places_of_passed(const VmConfig& config) {
   const auto count = static_cast<u32>(config.vfios.size());
   return {.first = 1 + static_cast<u32>(pci_function_count(config)) - count, .count = count};
@@ -25,9 +32,8 @@ arch::PciDevices places_of_passed(const VmConfig& config) {
 
 Result<PassedDevices> PassedDevices::open(const VmConfig& config) {
   if (config.vfios.empty()) return PassedDevices();
-  std::vector<PciAddress> addresses;
-  for (const VfioConfig& device : config.vfios) addresses.push_back(device.address.value());
-  return open(config, TRY(vfio::open_address_space(vfio::HostFunctions(), addresses)));
+  return open(config,
+              TRY(vfio::open_address_space(vfio::HostFunctions(), addresses_of(config.vfios))));
 }
 
 Result<PassedDevices> PassedDevices::open(const VmConfig& config,

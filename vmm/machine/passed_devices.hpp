@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "core/result.hpp"
@@ -14,6 +15,9 @@
 #include "vmm/machine/prepared_vm.hpp"
 
 namespace mote {
+
+/// On the host.
+std::vector<PciAddress> addresses_of(std::span<const VfioConfig> devices);
 
 /// Where those of `config` are on the PCI bus: behind all others. Pure.
 arch::PciDevices places_of_passed(const VmConfig& config);
