@@ -47,7 +47,7 @@ class NetEcho : public NetTest {
 };
 
 /// Sends `count` datagrams of many sizes, at most 32 on their way, and compares what comes back, in
-/// order.
+/// order. The first goes alone: the host keeps only a few for an address that it has to ask for.
 void exchange(const UdpSocket& socket, int count) {
   const auto datagram = [](int number) {
     std::string data(8 + static_cast<std::size_t>(number) * 37 % 1465, '\0');
@@ -59,7 +59,8 @@ void exchange(const UdpSocket& socket, int count) {
   };
   int sent = 0;
   for (int received = 0; received < count; ++received) {
-    for (; sent < count && sent - received < 32; ++sent) ASSERT_TRUE(socket.send(datagram(sent)));
+    const int most = received == 0 ? 1 : 32;
+    for (; sent < count && sent - received < most; ++sent) ASSERT_TRUE(socket.send(datagram(sent)));
     const std::optional<std::string> answer = socket.receive(kAnswerMs);
     ASSERT_TRUE(answer.has_value()) << "datagram " << received << " is lost";
     ASSERT_EQ(*answer, datagram(received)) << "datagram " << received;
