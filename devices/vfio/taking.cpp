@@ -10,19 +10,24 @@
 namespace mote::vfio {
 namespace {
 
-/// What is in the way of `function`, in words, as an Error; nothing when nothing is. Of interrupts
-/// and of memory that may be locked the kernel knows better than we do, and says so later.
-Result<void> check_obstacles(const HostFunctions& host, const HostFunction& function, Way way) {
+/// What is in the way of any of `functions`, in words, as an Error; nothing when nothing is. Of
+/// interrupts and of memory that may be locked the kernel knows better than we do, and says so
+/// later.
+Result<void> check_obstacles(const HostFunctions& host, std::span<const HostFunction> functions,
+                             HostFacts facts, Way way) {
   const auto all = TRY(host.list());
-  HostFacts facts = host.facts();
   facts.remaps_interrupts = true;
   facts.lock_limit.reset();
-  const auto found = obstacles(function, all, facts, way, 0);
-  if (found.empty()) return {};
-  std::string text = "cannot pass " + print_pci_address(function.address) + ": " + found[0].problem;
-  if (!found[0].remedy.empty()) text += " -- " + found[0].remedy;
-  if (found.size() > 1) text += format("; %zu more: 'mote vfio list'", found.size() - 1);
-  return Error::host(text);
+  for (const HostFunction& function : functions) {
+    const auto found = obstacles(function, all, facts, way, 0);
+    if (found.empty()) continue;
+    std::string text =
+        "cannot pass " + print_pci_address(function.address) + ": " + found[0].problem;
+    if (!found[0].remedy.empty()) text += " -- " + found[0].remedy;
+    if (found.size() > 1) text += format("; %zu more: 'mote vfio list'", found.size() - 1);
+    return Error::host(text);
+  }
+  return {};
 }
 
 }  // namespace
@@ -32,8 +37,9 @@ Result<std::unique_ptr<AddressSpace>> open_address_space(const HostFunctions& ho
   std::vector<HostFunction> functions;
   functions.reserve(addresses.size());
   for (const PciAddress& address : addresses) functions.push_back(TRY(host.look_at(address)));
-  const Way way = way_to_all(functions, host.facts());
-  for (const HostFunction& function : functions) TRY(check_obstacles(host, function, way));
+  const HostFacts facts = host.facts();
+  const Way way = way_to_all(functions, facts);
+  TRY(check_obstacles(host, functions, facts, way));
   auto space = TRY(way == Way::kIommufd ? Iommufd::open() : Container::open());
   for (const HostFunction& function : functions) {
     if (!space->has(function.address)) TRY(space->join(function));
@@ -50,7 +56,7 @@ Result<std::unique_ptr<AddressSpace>> adopt_address_space(UniqueFd fd) {
 
 Result<void> join(const HostFunctions& host, AddressSpace& space, const PciAddress& address) {
   const HostFunction function = TRY(host.look_at(address));
-  TRY(check_obstacles(host, function, space.way()));
+  TRY(check_obstacles(host, std::span(&function, 1), host.facts(), space.way()));
   return space.join(function);
 }
 
