@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <optional>
 
 #include "api/absent.hpp"
 
@@ -21,8 +22,7 @@ using json::Value;
 struct Target {
   std::string_view resource;
   std::string_view id;
-  std::string_view query;
-  bool has_query = false;
+  std::optional<std::string_view> query;
   bool has_id = false;
   bool is_longer = false;
 };
@@ -39,9 +39,7 @@ Target target_of(std::string_view path) {
     return first;
   };
   Target target;
-  const std::size_t end = path.find('?');
-  target.has_query = end != std::string_view::npos;
-  if (target.has_query) {
+  if (const std::size_t end = path.find('?'); end != std::string_view::npos) {
     target.query = path.substr(end + 1);
     path = path.substr(0, end);
   }
@@ -167,14 +165,11 @@ Result<Command> put_vfio(const Request& request, const Target& target) {
 }
 
 Result<Command> delete_vfio(const Request&, const Target& target) {
-  DeleteVfio command{.id = std::string(target.id)};
-  if (target.has_query) {
-    command.by_force = target.query == "force=true";
-    if (!command.by_force && target.query != "force=false") {
-      return Error::config("Only 'force=true' or 'force=false' can stand behind the '?'.");
-    }
+  const bool by_force = target.query == "force=true";
+  if (target.query && !by_force && target.query != "force=false") {
+    return Error::config("Only 'force=true' or 'force=false' can stand behind the '?'.");
   }
-  return Command{std::move(command)};
+  return Command{DeleteVfio{std::string(target.id), by_force}};
 }
 
 Result<Command> patch_drive(const Request& request, const Target& target) {
@@ -293,7 +288,7 @@ const Route* find_route(const Request& request, const Target& target) {
     if (route.method != request.method || route.resource != target.resource) continue;
     const Extras& extras = route.extras;
     if (target.is_longer || (target.has_id && !route.has_id && !extras.may_have_id) ||
-        (target.has_query && !extras.may_have_query)) {
+        (target.query && !extras.may_have_query)) {
       return nullptr;
     }
     if (route.resource == "vm" && route.has_id && target.id != "config") return nullptr;
