@@ -144,7 +144,9 @@ Result<void> ConfiguredVm::open_device(const PciAddress& address,
     return Error::config("device " + name +
                          " is not to be had in the sandbox -- name it at the start (mote serve "
                          "--vfio " +
-                         name + "), or pass descriptors of its group and a container");
+                         name +
+                         "), or pass descriptors of its group and a container, or of it and "
+                         "iommufd");
   }
   const vfio::HostFunctions host;
   if (devices_) return vfio::join(host, *devices_, address);

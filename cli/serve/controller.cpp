@@ -6,7 +6,6 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <csignal>
 #include <utility>
 
@@ -206,11 +205,11 @@ std::vector<api::VfioDevice> VmController::vfios() {
 }
 
 void VmController::remove_vfio(const std::string& id, bool by_force, api::Reply reply) {
-  const std::vector<VfioConfig>& devices = configured_.config().vfios;
-  const auto device = std::find_if(devices.begin(), devices.end(),
-                                   [&](const VfioConfig& other) { return other.id == id; });
-  const auto position = static_cast<std::size_t>(device - devices.begin());
-  if (device == devices.end() || is_gone(position)) {
+  std::vector<VfioConfig>& devices = configured_.config().vfios;
+  const VfioConfig* const device = find_vfio(devices, id);
+  const auto position =
+      device != nullptr ? static_cast<std::size_t>(device - devices.data()) : devices.size();
+  if (device == nullptr || is_gone(position)) {
     return reply.give(Error::config("there is no device of the host '" + id + "'"));
   }
   if (state_ == VmState::kNotStarted) {
