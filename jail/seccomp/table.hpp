@@ -81,7 +81,7 @@ constexpr Rule missing(RoleSet roles, int number, const char* name, const char* 
     1, kAll, table_request(constant), "request is " #constant \
   }
 
-/// Of Linux 6.2's <linux/iommufd.h>, which headers of an older distribution do not have.
+/// Of <linux/iommufd.h>, which headers of an older distribution do not have.
 #ifndef IOMMU_IOAS_UNMAP
 #define IOMMU_IOAS_UNMAP _IO(';', 0x86)
 #endif

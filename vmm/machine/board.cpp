@@ -37,6 +37,7 @@ Board::Board(const MachineConfig& config, kvm::Vm& vm, EventLoop& loop, const Bo
 
 void Board::add_pci_bus(u64 memory_bytes) {
   static_assert(pci::Host::kEcamSize == layout::kPciEcamSize);
+  static_assert(pci::Host::kDevices == 1 + kMaxPciFunctions, "the first is the bridge's");
   pci_.emplace(pci::Windows{layout::kPciBelow4g, layout::pci_above_4g(memory_bytes)});
   mmio_.add(layout::kPciEcam.raw(), pci::Host::kEcamSize, pci_->ecam());
   ports_.add(layout::kPciConfig, pci::Host::kPortCount, pci_->ports());

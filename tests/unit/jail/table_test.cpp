@@ -7,6 +7,7 @@
 #include <csignal>
 #include <set>
 
+#include "devices/vfio/iommufd_abi.hpp"
 #include "jail/seccomp/filter.hpp"
 #include "tests/unit/jail/filter_call.hpp"
 #include "vmm/kvm/table.hpp"
@@ -24,6 +25,9 @@ TEST(SeccompTable, NamesBelongToNumbers) {
     EXPECT_STREQ(rule.name, name);
   }
 }
+
+// The room of the jail does not know that of the devices.
+static_assert(IOMMU_IOAS_UNMAP == vfio::abi::kIoasUnmap);
 
 TEST(SeccompTable, EveryRowHasAReasonAndARole) {
   for (const Rule& rule : kSeccompTable) {
