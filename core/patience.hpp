@@ -8,10 +8,10 @@
 
 namespace mote {
 
-/// Waits a few times, by default a second in all. A machine that was killed lets go of
-/// its files some milliseconds after whoever killed it has seen it end: a ring gives them back
-/// late, and the VM's process ends after its supervisor. Who starts it again at once finds them
-/// taken.
+/// Waits a few times, by default a second in all. A machine that was killed lets go of its files
+/// some milliseconds after whoever killed it has seen it end, on a busy host some hundreds: a ring
+/// gives them back late, and the VM's process ends after its supervisor. Who starts it again at
+/// once finds them taken.
 class Patience {
  public:
   explicit Patience(u32 times = 200) : left_(times) {}
